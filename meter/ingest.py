@@ -1,0 +1,386 @@
+"""The only writer of calls: merge with what is stored, price, supersede coarser reports, roll up; one transaction.
+
+Every collector ends here: transcripts, uploads, the gateway, telemetry. The order of reports never matters, and a
+report that says nothing new changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from meter import rollups
+from meter.logs.drafts import CallDraft, split_writes
+from meter.names import Names
+from meter.pricing import PriceBook
+from meter.rollups import Changes
+from models.bulk import Store
+
+# Where calls come from, and how fine each source is: the smallest rank that spoke of a session counts for it.
+TRANSCRIPT, GATEWAY, MESSAGES, OTLP, EVENT, UPLOAD = range(6)
+RANK = {TRANSCRIPT: 0, GATEWAY: 0, MESSAGES: 0, OTLP: 1, EVENT: 2, UPLOAD: 3}
+
+CALL_COLUMNS = (
+    ("owner_id", "bigint"),
+    ("call_key", "text"),
+    ("at_ms", "bigint"),
+    ("agent_session_id", "bigint"),
+    ("machine_id", "bigint"),
+    ("project_id", "bigint"),
+    ("llm_model_id", "bigint"),
+    ("input_tokens", "bigint"),
+    ("output_tokens", "bigint"),
+    ("cache_read_tokens", "bigint"),
+    ("cache_write_5m_tokens", "bigint"),
+    ("cache_write_1h_tokens", "bigint"),
+    ("web_searches", "bigint"),
+    ("cost_nanousd", "bigint"),
+    ("rate_id", "bigint"),
+    ("client_cost_nanousd", "bigint"),
+    ("stated_5m_tokens", "bigint"),
+    ("stated_write_tokens", "bigint"),
+    ("speed", "text"),
+    ("service_tier", "text"),
+    ("inference_geo", "text"),
+    ("source", "bigint"),
+    ("is_superseded", "bigint"),
+    ("is_sidechain", "bigint"),
+    ("is_copy", "bigint"),
+    ("request_id", "text"),
+    ("agent_id", "text"),
+    ("git_branch", "text"),
+    ("stop_reason", "text"),
+    ("tools", "text"),
+    ("received_ms", "bigint"),
+)
+_PLACE = {name: index for index, (name, _) in enumerate(CALL_COLUMNS)}
+HOUR_MS = 3_600_000
+UNPRICED = (0, 1)  # cost and unpriced calls of a call whose model has no price and whose client named none
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What became of the calls of a batch."""
+
+    calls_new: int = 0
+    calls_grown: int = 0
+    calls_unchanged: int = 0
+
+    def __add__(self, other: "Ingested") -> "Ingested":
+        return Ingested(
+            self.calls_new + other.calls_new,
+            self.calls_grown + other.calls_grown,
+            self.calls_unchanged + other.calls_unchanged,
+        )
+
+
+def write_calls(
+    store: Store, owner_id: int, drafts: Sequence[CallDraft], *, agent: str, source: int, book: PriceBook, now_ms: int
+) -> Ingested:
+    """Store a batch of calls and everything that follows from them. Inside `store.writing(owner_id)`.
+
+    Each key stands once in `drafts`. Nothing is visible, and nothing may be acknowledged, before that transaction ends.
+    """
+    if not drafts:
+        return Ingested()
+    batch = _Batch(store, owner_id, list(drafts), agent, source, book, now_ms)
+    result = batch.merge()
+    batch.write()
+    return result
+
+
+class _Batch:
+    """One batch on its way into the tables."""
+
+    def __init__(
+        self, store: Store, owner_id: int, drafts: list[CallDraft], agent: str, source: int, book: PriceBook, now_ms: int
+    ) -> None:
+        self.store, self.owner_id, self.source, self.book, self.now_ms = store, owner_id, source, book, now_ms
+        self.drafts = drafts
+        self.names = Names(store, owner_id, drafts, agent, now_ms)
+        self.changes = Changes()
+        self.rows: list[tuple[Any, ...]] = []
+        self.firsts: dict[int, tuple[int, int, int, str]] = {}  # session -> its earliest call: time, machine, project, version
+        self.lasts: dict[int, int] = {}
+        self.links: set[tuple[int, int]] = set()
+
+    def merge(self) -> Ingested:
+        """Work out the new row of every call that changes, and what that does to the sums."""
+        self._supersede_coarser()
+        stored = self._stored()
+        new = grown = 0
+        for draft in self.drafts:
+            before = stored.get(draft.call_key)
+            if before is None:
+                new += 1
+                self._put(draft, self.source, self.now_ms)
+            elif self._regrow(before, draft):
+                grown += 1
+        return Ingested(new, grown, len(self.drafts) - new - grown)
+
+    def _stored(self) -> dict[str, tuple[Any, ...]]:
+        """Stored calls of the batch's keys, each followed by the names its draft would carry."""
+        columns = ", ".join(f"c.{name}" for name, _ in CALL_COLUMNS)
+        rows = self.store.rows_by_key(
+            f"select {columns}, s.session_key, m.machine_key, p.project_key, p.path, l.name from call c"
+            " join agent_session s on s.owner_id = c.owner_id and s.id = c.agent_session_id"
+            " join machine m on m.owner_id = c.owner_id and m.id = c.machine_id"
+            " join project p on p.owner_id = c.owner_id and p.id = c.project_id"
+            " join llm_model l on l.id = c.llm_model_id where c.owner_id = ? and c.call_key in {keys}",
+            (self.owner_id,),
+            [draft.call_key for draft in self.drafts],
+        )
+        return {row[1]: row for row in rows}
+
+    def _regrow(self, row: tuple[Any, ...], draft: CallDraft) -> bool:
+        """Merge a draft into a stored call; False if that changes nothing."""
+        known = _draft_of(row)
+        before, source = known.as_tuple(), row[_PLACE["source"]]
+        known.merge(draft)
+        finer = RANK[self.source] < RANK[source]
+        if draft.also_in or known.also_in:
+            self._link(known)
+        if known.as_tuple()[:-1] == before[:-1] and not finer:
+            return False
+        if not row[_PLACE["is_superseded"]]:
+            self.changes.take(row[2], row[3:7], _sums(row))
+            self._count_tools(row[2], known_tools(row[_PLACE["tools"]]), -1)
+        self._adopt_names(known)
+        self._put(known, self.source if finer else source, row[_PLACE["received_ms"]])
+        return True
+
+    def _adopt_names(self, known: CallDraft) -> None:
+        """A call stays with a session, machine or project that this batch did not name: learn their ids."""
+        names = self.names
+        for kind, table, key in (
+            (names.sessions, "agent_session", known.session_key),
+            (names.machines, "machine", known.machine_key),
+            (names.projects, "project", known.project_key),
+        ):
+            if key not in kind:
+                column = {"agent_session": "session_key", "machine": "machine_key", "project": "project_key"}[table]
+                sql = f"select id from {table} where owner_id = ? and {column} = ?"
+                kind[key] = self.store.rows(sql, (self.owner_id, key))[0][0]
+        if known.llm_model not in names.llm_models:
+            sql = "select id from llm_model where name = ?"
+            names.llm_models[known.llm_model] = self.store.rows(sql, (known.llm_model,))[0][0]
+        for tool in set(known.tools.values()) - names.tools.keys():
+            names.tools[tool] = self.store.rows("select id from tool where name = ?", (tool,))[0][0]
+
+    def _put(self, draft: CallDraft, source: int, received_ms: int) -> None:
+        """Price a call and note its row and its sums."""
+        names, counts = self.names, draft.counts
+        session_id = names.sessions[draft.session_key]
+        place = (
+            session_id,
+            names.machines[draft.machine_key],
+            names.projects[draft.project_key],
+            names.llm_models[draft.llm_model],
+        )
+        write_5m, write_1h = split_writes(counts[3], counts[4], counts[5])
+        tokens = (counts[0], counts[1], counts[2], write_5m, write_1h, counts[6])
+        at_ms = draft.at_ms
+        cost, rate_id = self.book.cost_nanousd(
+            draft.llm_model, draft.speed, draft.service_tier, draft.inference_geo, at_ms, *tokens
+        )
+        unpriced = 0
+        if rate_id is None:
+            cost, unpriced = UNPRICED if draft.client_cost_nanousd is None else (draft.client_cost_nanousd, 0)
+        superseded = 1 if RANK[source] > names.finest.get(session_id, RANK[source]) else 0
+        self.rows.append(
+            (
+                self.owner_id,
+                draft.call_key,
+                at_ms,
+                *place,
+                *tokens,
+                cost,
+                rate_id,
+                draft.client_cost_nanousd,
+                counts[3],
+                counts[5],
+                draft.speed,
+                draft.service_tier,
+                draft.inference_geo,
+                source,
+                superseded,
+                draft.is_sidechain,
+                draft.is_copy,
+                draft.request_id,
+                draft.agent_id,
+                draft.git_branch,
+                draft.stop_reason,
+                "\n".join(f"{tail} {name}" for tail, name in sorted(draft.tools.items())) if draft.tools else "",
+                received_ms,
+            )
+        )
+        if draft.also_in:
+            self._link(draft)
+        if superseded:
+            return
+        self.changes.add(at_ms, place, (1, *tokens, cost, unpriced))
+        if draft.tools:
+            self._count_tools(at_ms, draft.tools, 1)
+        first = self.firsts.get(session_id)
+        if first is None or at_ms < first[0]:
+            self.firsts[session_id] = (at_ms, place[1], place[2], draft.agent_version)
+        if at_ms > self.lasts.get(session_id, 0):
+            self.lasts[session_id] = at_ms
+
+    def _count_tools(self, at_ms: int, tools: dict[str, str], step: int) -> None:
+        for name in tools.values():
+            if name not in self.names.tools:
+                self.names.tools[name] = self.store.rows("select id from tool where name = ?", (name,))[0][0]
+            self.changes.tools[at_ms // HOUR_MS, self.names.tools[name]] += step
+
+    def _link(self, draft: CallDraft) -> None:
+        """Sessions that repeat this call are linked to the one that owns it."""
+        self._adopt_names(draft)
+        origin = self.names.sessions[draft.session_key]
+        for key in draft.also_in:
+            if key not in self.names.sessions:
+                sql = "select id from agent_session where owner_id = ? and session_key = ?"
+                self.names.sessions[key] = self.store.rows(sql, (self.owner_id, key))[0][0]
+            self.links.add((self.names.sessions[key], origin))
+
+    def _supersede_coarser(self) -> None:
+        """Where this source is finer than what a session had, the coarser calls stay stored but count no more."""
+        rank = RANK[self.source]
+        sessions = {self.names.sessions[draft.session_key] for draft in self.drafts}
+        risen = sorted(session for session in sessions if rank < self.names.finest[session])
+        if not risen:
+            return
+        change = "update agent_session set finest_source = ? where owner_id = ? and id in {keys}"
+        self.store.run_by_key(change, (rank, self.owner_id), risen)
+        self.names.finest.update((session, rank) for session in risen)
+        known = [session for session in risen if session not in self.names.new_sessions]
+        if not known:
+            return
+        columns = ", ".join(name for name, _ in CALL_COLUMNS)
+        coarser = ", ".join(str(source) for source, fineness in RANK.items() if fineness > rank) or "-1"
+        where = f"where owner_id = ? and is_superseded = 0 and source in ({coarser}) and agent_session_id in {{keys}}"
+        for row in self.store.rows_by_key(f"select {columns} from call {where}", (self.owner_id,), known):
+            self.changes.take(row[2], row[3:7], _sums(row))
+            self._count_tools(row[2], known_tools(row[_PLACE["tools"]]), -1)
+        self.store.run_by_key(f"update call set is_superseded = 1 {where}", (self.owner_id,), known)
+
+    def write(self) -> None:
+        """Write the changed calls and everything that sums them."""
+        if self.rows:
+            self.store.upsert("call", CALL_COLUMNS, "owner_id, call_key", self.rows)
+        if self.links:
+            self.store.run_many(
+                "insert into session_link (owner_id, session_id, origin_session_id) values (?, ?, ?) on conflict do nothing",
+                [(self.owner_id, *link) for link in sorted(self.links)],
+            )
+        if not self.changes.usage:
+            return
+        self._write_sessions()
+        rollups.apply(self.store, self.owner_id, self.changes, self.names.new_sessions)
+        for whose in (self.owner_id, rollups.EVERYBODY):
+            note_change(self.store, whose)
+
+    def _write_sessions(self) -> None:
+        """Sums, first and last call of every touched session; what they began with decides machine and project."""
+        totals: dict[int, list[int]] = {}
+        for (_, session_id, *_), sums in self.changes.usage.items():
+            kept = totals.setdefault(session_id, [0] * len(sums))
+            for index, value in enumerate(sums):
+                kept[index] += value
+        columns = [(name, "bigint") for name in ("id", *rollups.SUMS, "first_ms", "last_ms")]
+        rows = [
+            (session_id, *sums, self.firsts[session_id][0] if session_id in self.firsts else None, self.lasts.get(session_id))
+            for session_id, sums in totals.items()
+        ]
+        self.store.stage("session_change", columns, rows)
+        least = "min" if self.store.is_sqlite else "least"
+        self.store.run(
+            "update agent_session set "
+            + ", ".join(f"{name} = agent_session.{name} + d.{name}" for name in rollups.SUMS)
+            + f", first_ms = {least}(coalesce(agent_session.first_ms, d.first_ms), coalesce(d.first_ms, agent_session.first_ms))"
+            + f", last_ms = {self.store.greatest}(coalesce(agent_session.last_ms, d.last_ms),"
+            " coalesce(d.last_ms, agent_session.last_ms))"
+            " from session_change d where agent_session.owner_id = ? and agent_session.id = d.id",
+            (self.owner_id,),
+        )
+        began = [
+            (machine, project, version, self.owner_id, session_id)
+            for session_id, (at_ms, machine, project, version) in self.firsts.items()
+            if (known := self.names.first_ms.get(session_id)) is None or at_ms < known
+        ]
+        change = "update agent_session set machine_id = ?, project_id = ?, agent_version = ? where owner_id = ? and id = ?"
+        self.store.run_many(change, began)
+        shrunk = sorted(self.changes.shrunk_sessions)
+        if shrunk:
+            self._recount_ends(shrunk)
+
+    def _recount_ends(self, sessions: list[int]) -> None:
+        """First and last call of sessions that lost some, from their calls."""
+        sql = (
+            "select agent_session_id, min(at_ms), max(at_ms) from call"
+            " where owner_id = ? and is_superseded = 0 and agent_session_id in {keys} group by 1"
+        )
+        ends = {row[0]: row[1:] for row in self.store.rows_by_key(sql, (self.owner_id,), sessions)}
+        self.store.run_many(
+            "update agent_session set first_ms = ?, last_ms = ? where owner_id = ? and id = ?",
+            [(*ends.get(session_id, (None, None)), self.owner_id, session_id) for session_id in sessions],
+        )
+
+
+def note_change(store: Store, owner_id: int) -> None:
+    """Tell pages that something changed."""
+    store.run(
+        "insert into change_count (owner_id, changes) values (?, 1)"
+        " on conflict (owner_id) do update set changes = change_count.changes + 1",
+        (owner_id,),
+    )
+
+
+def _draft_of(row: tuple[Any, ...]) -> CallDraft:
+    """The draft that a stored call stands for: the stated counts, not the derived ones."""
+    at = _PLACE
+    *call, session_key, machine_key, project_key, path, llm_model = row
+    return CallDraft(
+        call[at["call_key"]],
+        call[at["at_ms"]],
+        session_key,
+        machine_key,
+        project_key,
+        path,
+        llm_model,
+        (
+            *call[at["input_tokens"] : at["cache_write_5m_tokens"]],
+            call[at["stated_5m_tokens"]],
+            call[at["cache_write_1h_tokens"]],
+            call[at["stated_write_tokens"]],
+            call[at["web_searches"]],
+        ),
+        *(
+            call[at[name]]
+            for name in (
+                "client_cost_nanousd",
+                "speed",
+                "service_tier",
+                "inference_geo",
+                "is_sidechain",
+                "is_copy",
+                "request_id",
+                "agent_id",
+                "git_branch",
+            )
+        ),
+        "",
+        call[at["stop_reason"]],
+        known_tools(call[at["tools"]]),
+    )
+
+
+def known_tools(text: str) -> dict[str, str]:
+    """Tail of the id -> name, from the text in a call row."""
+    return dict(use.split(" ", 1) for use in text.split("\n")) if text else {}
+
+
+def _sums(row: tuple[Any, ...]) -> tuple[int, ...]:
+    """What a stored call adds to the sums."""
+    at = _PLACE
+    unpriced = 1 if row[at["rate_id"]] is None and row[at["client_cost_nanousd"]] is None else 0
+    return (1, *row[at["input_tokens"] : at["cost_nanousd"] + 1], unpriced)

@@ -1,0 +1,170 @@
+"""Decoding one line of a Claude Code transcript: typed and quick where possible, patient where needed.
+
+The typed decoder refuses what is not exactly as expected (a null or textual count, two objects on one line); the patient
+one then takes what can be taken and says what could not. Without msgspec every line is read patiently.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+try:
+    import msgspec
+except ImportError:  # the push agent runs on the standard library alone
+    msgspec = None  # type: ignore[assignment]
+
+if msgspec is not None:
+
+    class _Split(msgspec.Struct, gc=False):
+        ephemeral_5m_input_tokens: int = 0
+        ephemeral_1h_input_tokens: int = 0
+
+    class _ServerTools(msgspec.Struct, gc=False):
+        web_search_requests: int = 0
+
+    class _Iteration(msgspec.Struct, gc=False):
+        type: str = ""
+        model: str = ""
+        input_tokens: int = 0
+        output_tokens: int = 0
+        cache_read_input_tokens: int = 0
+        cache_creation_input_tokens: int = 0
+        cache_creation: _Split | None = None
+        server_tool_use: _ServerTools | None = None
+
+    class _Usage(msgspec.Struct, gc=False):
+        input_tokens: int = 0
+        output_tokens: int = 0
+        cache_read_input_tokens: int = 0
+        cache_creation_input_tokens: int = 0
+        cache_creation: _Split | None = None
+        server_tool_use: _ServerTools | None = None
+        service_tier: str | None = None
+        speed: str | None = None
+        inference_geo: str | None = None
+        iterations: list[_Iteration] | None = None
+
+    class _Block(msgspec.Struct, gc=False):
+        type: str = ""
+        id: str = ""
+        name: str = ""
+
+    class _Message(msgspec.Struct, gc=False):
+        id: str | None = None
+        model: str | None = None
+        stop_reason: str | None = None
+        usage: _Usage | None = None
+        content: list[_Block] | str | None = None
+
+    class _Inner(msgspec.Struct, gc=False):
+        type: str = ""
+        timestamp: str = ""
+        requestId: str | None = None
+        isSidechain: bool | None = None
+        message: _Message | None = None
+
+    class _Progress(msgspec.Struct, gc=False):
+        message: _Inner | None = None
+        agentId: str | None = None
+
+    class _Line(msgspec.Struct, gc=False):
+        type: str = ""
+        timestamp: str = ""
+        requestId: str | None = None
+        sessionId: str | None = None
+        cwd: str | None = None
+        gitBranch: str | None = None
+        version: str | None = None
+        agentId: str | None = None
+        isSidechain: bool | None = None
+        costUSD: float | None = None
+        forkedFrom: msgspec.Raw | None = None
+        message: _Message | None = None
+        data: _Progress | None = None
+
+    decode_line = msgspec.json.Decoder(_Line).decode
+else:
+
+    def decode_line(raw: Any) -> Any:
+        raise ValueError("no typed decoder")
+
+
+class PatientLine:
+    """A decoded object that answers None for what is missing or of the wrong type; nested objects alike."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        value = self._fields.get(name)
+        if name in _COUNTS:
+            return _count(value)
+        if name in _OBJECTS:
+            return PatientLine(value) if isinstance(value, dict) else None
+        if name in _LISTS:
+            return [PatientLine(item) for item in value if isinstance(item, dict)] if isinstance(value, list) else None
+        if name == "costUSD":
+            good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            return value if good else None
+        if name == "isSidechain":
+            return value is True
+        if name == "timestamp":
+            return value if isinstance(value, (str, int, float)) else None
+        return clean(value) if isinstance(value, str) else None
+
+
+_COUNTS = frozenset(
+    (
+        "input_tokens",
+        "output_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "ephemeral_5m_input_tokens",
+        "ephemeral_1h_input_tokens",
+        "web_search_requests",
+    )
+)
+_OBJECTS = frozenset(("message", "usage", "cache_creation", "server_tool_use", "data", "forkedFrom"))
+_LISTS = frozenset(("iterations", "content"))
+
+
+def _count(value: Any) -> int:
+    """A count out of whatever stands there; what is no count is 0, so that the line's other fields still count."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1_000_000_000 else 0
+
+
+def clean(text: str) -> str:
+    """Text that both databases store alike: no NUL, no lone surrogates."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def decode_patiently(raw: bytes) -> tuple[list[PatientLine], str | None]:
+    """The objects on a line, however many there are, and what is wrong with the rest (None: nothing)."""
+    text = raw.decode("utf-8", "replace").strip("\x00 \t\r\n\ufeff")
+    found: list[PatientLine] = []
+    position = 0
+    while position < len(text):
+        try:
+            value, position = _DECODER.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            if not found and (start := text.find('{"', position + 1)) > 0 and text[0] != "{":
+                position = start  # rubbish before an object: the object still counts
+                continue
+            return found, "not JSON" if not found else "something that is not JSON follows on the line"
+        if not isinstance(value, dict):
+            return found, "not a JSON object"
+        found.append(PatientLine(value))
+        while position < len(text) and text[position] in " \t\r\x00":
+            position += 1
+    return found, None
+
+
+_DECODER = json.JSONDecoder()

@@ -1,0 +1,112 @@
+"""The database: engine, pragmas, transactions, schema version. With bulk.py the only file that names a dialect."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+
+HEAD = "2026_11_20"  # the newest revision in migrations/versions
+BUSY_MS = 5_000
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def database_url(url: str) -> URL:
+    """The URL with the driver that is used: `postgresql://` and `postgres://` go to psycopg 3."""
+    parsed = make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql://...`. The folder of a SQLite file must exist."""
+    parsed = database_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True, pool_size=16, max_overflow=48)
+    engine = create_engine(parsed, pool_size=16, max_overflow=48, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver's own begins too late and too weakly
+    for pragma in (
+        f"busy_timeout={BUSY_MS}",
+        "journal_mode=wal",
+        "synchronous=normal",
+        "foreign_keys=on",
+        "cache_size=-16384",
+    ):
+        connection.execute("pragma " + pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("begin immediate" if writes else "begin")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for questions; one snapshot, rolled back at the end."""
+    with engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A connection for one transaction: committed at the end, rolled back by an exception.
+
+    SQLite: BEGIN IMMEDIATE, so two writers wait for each other instead of losing updates.
+    """
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+def bucket_pairs(ranges: Sequence[tuple[int, int, int]]) -> str:
+    """The parameter that `bucket_rows` unfolds: a JSON list of (bucket, start, end behind) of any unit."""
+    return json.dumps(ranges)
+
+
+def bucket_rows(db: Connection) -> str:
+    """SQL of a table (bucket, start_at, end_at) out of the parameter `:buckets`; small, joined before a large one."""
+    if db.dialect.name == "sqlite":
+        return (
+            "(select json_extract(value, '$[0]') as bucket, json_extract(value, '$[1]') as start_at,"
+            " json_extract(value, '$[2]') as end_at from json_each(:buckets))"
+        )
+    return (
+        "(select cast(value->>0 as bigint) as bucket, cast(value->>1 as bigint) as start_at,"
+        " cast(value->>2 as bigint) as end_at from jsonb_array_elements(cast(:buckets as jsonb)))"
+    )
+
+
+def schema_revision(engine: Engine) -> str | None:
+    """The revision the database stands at; None: no tables yet."""
+    with reading(engine) as db:
+        if not inspect(db).has_table("alembic_version"):
+            return None
+        return db.execute(text("select version_num from alembic_version")).scalar()
+
+
+def schema_is_current(engine: Engine) -> bool:
+    """True when the database has the newest schema."""
+    return schema_revision(engine) == HEAD
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the database to the newest schema; nothing to do is cheap. Alembic is imported only when needed."""
+    if schema_is_current(engine):
+        return
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

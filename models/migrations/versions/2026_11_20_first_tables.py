@@ -1,0 +1,391 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "2026_11_20"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    _usage()
+    _sync()
+    _people()
+    _rollups()
+    _prices()
+
+
+def _sums() -> list[sa.Column[int]]:
+    """The nine measures of a table of sums."""
+    names = (
+        "calls",
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "cache_write_5m_tokens",
+        "cache_write_1h_tokens",
+        "web_searches",
+        "cost_nanousd",
+        "unpriced_calls",
+    )
+    return [sa.Column(name, sa.BigInteger(), nullable=False) for name in names]
+
+
+def _usage() -> None:
+    op.create_table(
+        "agent_session",
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("public_id", sa.Text(), nullable=False),
+        sa.Column("source_agent", sa.Text(), nullable=False),
+        sa.Column("session_key", sa.Text(), nullable=False),
+        sa.Column("machine_id", sa.BigInteger(), nullable=False),
+        sa.Column("project_id", sa.BigInteger(), nullable=False),
+        sa.Column("agent_version", sa.Text(), nullable=False),
+        sa.Column("finest_source", sa.BigInteger(), nullable=False),
+        sa.Column("first_ms", sa.BigInteger(), nullable=True),
+        sa.Column("last_ms", sa.BigInteger(), nullable=True),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_read_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_5m_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("web_searches", sa.BigInteger(), nullable=False),
+        sa.Column("cost_nanousd", sa.BigInteger(), nullable=False),
+        sa.Column("unpriced_calls", sa.BigInteger(), nullable=False),
+        sa.UniqueConstraint("owner_id", "source_agent", "session_key", name="agent_session_by_key"),
+        sa.PrimaryKeyConstraint("owner_id", "id"),
+    )
+    op.create_index("agent_session_by_end", "agent_session", ["owner_id", "last_ms"], unique=False)
+    op.create_index("agent_session_by_public_id", "agent_session", ["public_id"], unique=False)
+    op.create_index("agent_session_by_start", "agent_session", ["owner_id", "first_ms"], unique=False)
+    op.create_table(
+        "call",
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("call_key", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("agent_session_id", sa.BigInteger(), nullable=False),
+        sa.Column("machine_id", sa.BigInteger(), nullable=False),
+        sa.Column("project_id", sa.BigInteger(), nullable=False),
+        sa.Column("llm_model_id", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_read_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_5m_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("web_searches", sa.BigInteger(), nullable=False),
+        sa.Column("cost_nanousd", sa.BigInteger(), nullable=False),
+        sa.Column("rate_id", sa.BigInteger(), nullable=True),
+        sa.Column("client_cost_nanousd", sa.BigInteger(), nullable=True),
+        sa.Column("stated_5m_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("stated_write_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("speed", sa.Text(), nullable=False),
+        sa.Column("service_tier", sa.Text(), nullable=False),
+        sa.Column("inference_geo", sa.Text(), nullable=False),
+        sa.Column("source", sa.BigInteger(), nullable=False),
+        sa.Column("is_superseded", sa.BigInteger(), nullable=False),
+        sa.Column("is_sidechain", sa.BigInteger(), nullable=False),
+        sa.Column("is_copy", sa.BigInteger(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("agent_id", sa.Text(), nullable=False),
+        sa.Column("git_branch", sa.Text(), nullable=False),
+        sa.Column("stop_reason", sa.Text(), nullable=False),
+        sa.Column("tools", sa.Text(), nullable=False),
+        sa.Column("received_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", "call_key"),
+    )
+    op.create_index("call_by_session", "call", ["owner_id", "agent_session_id", "at_ms"], unique=False)
+    op.create_index("call_by_time", "call", ["owner_id", "at_ms"], unique=False)
+    op.create_table(
+        "llm_model",
+        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("family", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_table(
+        "machine",
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("machine_key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("first_seen_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", "id"),
+        sa.UniqueConstraint("owner_id", "machine_key", name="machine_by_key"),
+    )
+    op.create_table(
+        "project",
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("project_key", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.UniqueConstraint("owner_id", "project_key", name="project_by_key"),
+        sa.PrimaryKeyConstraint("owner_id", "id"),
+    )
+    op.create_index("project_by_path", "project", ["owner_id", "path"], unique=False)
+    op.create_table(
+        "session_link",
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("session_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("origin_session_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("owner_id", "session_id", "origin_session_id"),
+    )
+    op.create_table(
+        "tool",
+        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.UniqueConstraint("name"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _sync() -> None:
+    op.create_table(
+        "change_count",
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("changes", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner_id"),
+    )
+    op.create_table(
+        "file_cursor",
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("modified_ns", sa.BigInteger(), nullable=False),
+        sa.Column("inode", sa.BigInteger(), nullable=False),
+        sa.Column("offset_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("head_hash", sa.Text(), nullable=False),
+        sa.Column("lines_skipped", sa.BigInteger(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", "path"),
+    )
+    op.create_table(
+        "lease",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("expires_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "sync_run",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("started_ms", sa.BigInteger(), nullable=False),
+        sa.Column("finished_ms", sa.BigInteger(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("files", sa.BigInteger(), nullable=False),
+        sa.Column("bytes_read", sa.BigInteger(), nullable=False),
+        sa.Column("calls_new", sa.BigInteger(), nullable=False),
+        sa.Column("calls_grown", sa.BigInteger(), nullable=False),
+        sa.Column("calls_unchanged", sa.BigInteger(), nullable=False),
+        sa.Column("lines_skipped", sa.BigInteger(), nullable=False),
+        sa.Column("errors", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("sync_run_by_start", "sync_run", ["started_ms"], unique=False)
+
+
+def _people() -> None:
+    op.create_table(
+        "installation",
+        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("claim_hash", sa.Text(), nullable=False),
+        sa.Column("claimed_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "person",
+        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("timezone", sa.Text(), nullable=False),
+        sa.Column("theme", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("email"),
+    )
+    op.create_table(
+        "browser_session",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("user_agent", sa.Text(), nullable=False),
+        sa.Column("ip", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], ondelete="CASCADE"),
+    )
+    op.create_index("browser_session_by_person", "browser_session", ["person_id"], unique=False)
+    op.create_table(
+        "login_link",
+        sa.Column("token_hash", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.BigInteger(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("asked_from", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("token_hash"),
+    )
+    op.create_index("login_link_by_person", "login_link", ["person_id"], unique=False)
+
+
+def _rollups() -> None:
+    op.create_table(
+        "machine_day",
+        *_sums(),
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("day", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("machine_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("owner_id", "day", "machine_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "machine_month",
+        *_sums(),
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("month", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("machine_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("owner_id", "month", "machine_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "project_day",
+        *_sums(),
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("day", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("project_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("owner_id", "day", "project_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "project_month",
+        *_sums(),
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("month", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("project_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("owner_id", "month", "project_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "session_active",
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("hour", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("previous_hour", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("sessions", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", "hour", "previous_hour"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "tool_day",
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("day", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("tool_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("uses", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", "day", "tool_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "tool_hour",
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("hour", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("tool_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("uses", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", "hour", "tool_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "usage_day",
+        *_sums(),
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("day", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("owner_id", "day", "llm_model_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "usage_hour",
+        *_sums(),
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("hour", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("owner_id", "hour", "llm_model_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "usage_month",
+        *_sums(),
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("month", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("owner_id", "month", "llm_model_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "usage_quarter",
+        *_sums(),
+        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("quarter", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("agent_session_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("machine_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("project_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("owner_id", "quarter", "agent_session_id", "machine_id", "project_id", "llm_model_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("usage_quarter_by_machine", "usage_quarter", ["owner_id", "machine_id", "quarter"], unique=False)
+    op.create_index("usage_quarter_by_project", "usage_quarter", ["owner_id", "project_id", "quarter"], unique=False)
+    op.create_index("usage_quarter_by_session", "usage_quarter", ["owner_id", "agent_session_id", "quarter"], unique=False)
+
+
+def _prices() -> None:
+    op.create_table(
+        "model_alias",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("llm_model", sa.Text(), nullable=False),
+        sa.Column("is_override", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "price_list_version",
+        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "rate",
+        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("llm_model", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("variant", sa.Text(), nullable=False),
+        sa.Column("geo", sa.Text(), nullable=False),
+        sa.Column("valid_from_ms", sa.BigInteger(), nullable=False),
+        sa.Column("valid_to_ms", sa.BigInteger(), nullable=True),
+        sa.Column("prompt_above_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("input_pico", sa.BigInteger(), nullable=False),
+        sa.Column("output_pico", sa.BigInteger(), nullable=False),
+        sa.Column("cache_read_pico", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_5m_pico", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h_pico", sa.BigInteger(), nullable=False),
+        sa.Column("web_search_nano", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("checked_on", sa.Text(), nullable=False),
+        sa.Column("is_override", sa.BigInteger(), nullable=False),
+        sa.Column("is_current", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("rate_by_model", "rate", ["llm_model"], unique=False)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("restore a backup instead")

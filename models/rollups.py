@@ -1,0 +1,160 @@
+"""Sums of calls, kept in the same transaction as the calls they sum.
+
+Buckets are whole numbers since the epoch in UTC: `quarter` (of an hour), `hour`, `day`, `month` (year*12 + month-1).
+Rows with `owner_id` 0 sum over everybody. Every table can be recomputed from `call` (meter/rollups.py).
+"""
+
+from sqlalchemy import BigInteger, Index
+from sqlmodel import Field, SQLModel
+
+EVERYBODY = 0
+
+
+def _key() -> int:
+    return Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
+
+
+def _sum() -> int:
+    return Field(sa_type=BigInteger)
+
+
+class Sums(SQLModel):
+    """The nine additive measures of some calls."""
+
+    calls: int = _sum()
+    input_tokens: int = _sum()
+    output_tokens: int = _sum()
+    cache_read_tokens: int = _sum()
+    cache_write_5m_tokens: int = _sum()
+    cache_write_1h_tokens: int = _sum()
+    web_searches: int = _sum()
+    cost_nanousd: int = _sum()
+    unpriced_calls: int = _sum()
+
+
+_NO_ROWID = {"sqlite_with_rowid": False}  # the primary key is the table: one B-tree, read in order
+
+
+class UsageQuarter(Sums, table=True):
+    """Every dimension at once, by quarter of an hour: filtered pages, ragged edges, zones with :30 and :45."""
+
+    __tablename__ = "usage_quarter"
+    __table_args__ = (
+        Index("usage_quarter_by_project", "owner_id", "project_id", "quarter"),
+        Index("usage_quarter_by_machine", "owner_id", "machine_id", "quarter"),
+        Index("usage_quarter_by_session", "owner_id", "agent_session_id", "quarter"),
+        _NO_ROWID,
+    )
+    owner_id: int = _key()
+    quarter: int = _key()
+    agent_session_id: int = _key()
+    machine_id: int = _key()
+    project_id: int = _key()
+    llm_model_id: int = _key()
+
+
+class UsageHour(Sums, table=True):
+    """Sums by hour and model, per owner and for everybody."""
+
+    __tablename__ = "usage_hour"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = _key()
+    hour: int = _key()
+    llm_model_id: int = _key()
+
+
+class UsageDay(Sums, table=True):
+    """Sums by UTC day and model, per owner and for everybody."""
+
+    __tablename__ = "usage_day"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = _key()
+    day: int = _key()
+    llm_model_id: int = _key()
+
+
+class UsageMonth(Sums, table=True):
+    """Sums by UTC month and model, per owner and for everybody."""
+
+    __tablename__ = "usage_month"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = _key()
+    month: int = _key()
+    llm_model_id: int = _key()
+
+
+class MachineDay(Sums, table=True):
+    """Sums by UTC day and machine."""
+
+    __tablename__ = "machine_day"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = _key()
+    day: int = _key()
+    machine_id: int = _key()
+
+
+class MachineMonth(Sums, table=True):
+    """Sums by UTC month and machine."""
+
+    __tablename__ = "machine_month"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = _key()
+    month: int = _key()
+    machine_id: int = _key()
+
+
+class ProjectDay(Sums, table=True):
+    """Sums by UTC day and project."""
+
+    __tablename__ = "project_day"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = _key()
+    day: int = _key()
+    project_id: int = _key()
+
+
+class ProjectMonth(Sums, table=True):
+    """Sums by UTC month and project."""
+
+    __tablename__ = "project_month"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = _key()
+    month: int = _key()
+    project_id: int = _key()
+
+
+class SessionActive(SQLModel, table=True):
+    """Distinct sessions made additive: sessions active in `hour` whose previous active hour was `previous_hour`.
+
+    `previous_hour` is 0 for a session's first hour. Distinct sessions in [a, b) = sum over hours in [a, b)
+    of the rows with previous_hour < a.
+    """
+
+    __tablename__ = "session_active"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = _key()
+    hour: int = _key()
+    previous_hour: int = _key()
+    sessions: int = _sum()
+
+
+class ToolHour(SQLModel, table=True):
+    """Tool uses by hour."""
+
+    __tablename__ = "tool_hour"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = _key()
+    hour: int = _key()
+    tool_id: int = _key()
+    uses: int = _sum()
+
+
+class ToolDay(SQLModel, table=True):
+    """Tool uses by UTC day."""
+
+    __tablename__ = "tool_day"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = _key()
+    day: int = _key()
+    tool_id: int = _key()
+    uses: int = _sum()
