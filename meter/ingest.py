@@ -9,52 +9,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from meter import rollups
+from meter.call_rows import (
+    CALL_COLUMNS,
+    EVENT,
+    GATEWAY,
+    MESSAGES,
+    OTLP,
+    PLACE,
+    RANK,
+    TRANSCRIPT,
+    UNPRICED,
+    UPLOAD,
+    draft_of,
+    known_tools,
+    sums_of,
+)
 from meter.logs.drafts import CallDraft, split_writes
 from meter.names import Names
 from meter.pricing import PriceBook
 from meter.rollups import Changes
 from models.bulk import Store
 
-# Where calls come from, and how fine each source is: the smallest rank that spoke of a session counts for it.
-TRANSCRIPT, GATEWAY, MESSAGES, OTLP, EVENT, UPLOAD = range(6)
-RANK = {TRANSCRIPT: 0, GATEWAY: 0, MESSAGES: 0, OTLP: 1, EVENT: 2, UPLOAD: 3}
+__all__ = ["EVENT", "GATEWAY", "MESSAGES", "OTLP", "TRANSCRIPT", "UPLOAD", "Ingested", "note_change", "write_calls"]
 
-CALL_COLUMNS = (
-    ("owner_id", "bigint"),
-    ("call_key", "text"),
-    ("at_ms", "bigint"),
-    ("agent_session_id", "bigint"),
-    ("machine_id", "bigint"),
-    ("project_id", "bigint"),
-    ("llm_model_id", "bigint"),
-    ("input_tokens", "bigint"),
-    ("output_tokens", "bigint"),
-    ("cache_read_tokens", "bigint"),
-    ("cache_write_5m_tokens", "bigint"),
-    ("cache_write_1h_tokens", "bigint"),
-    ("web_searches", "bigint"),
-    ("cost_nanousd", "bigint"),
-    ("rate_id", "bigint"),
-    ("client_cost_nanousd", "bigint"),
-    ("stated_5m_tokens", "bigint"),
-    ("stated_write_tokens", "bigint"),
-    ("speed", "text"),
-    ("service_tier", "text"),
-    ("inference_geo", "text"),
-    ("source", "bigint"),
-    ("is_superseded", "bigint"),
-    ("is_sidechain", "bigint"),
-    ("is_copy", "bigint"),
-    ("request_id", "text"),
-    ("agent_id", "text"),
-    ("git_branch", "text"),
-    ("stop_reason", "text"),
-    ("tools", "text"),
-    ("received_ms", "bigint"),
-)
-_PLACE = {name: index for index, (name, _) in enumerate(CALL_COLUMNS)}
 HOUR_MS = 3_600_000
-UNPRICED = (0, 1)  # cost and unpriced calls of a call whose model has no price and whose client named none
 
 
 @dataclass(frozen=True)
@@ -92,14 +70,23 @@ class _Batch:
     """One batch on its way into the tables."""
 
     def __init__(
-        self, store: Store, owner_id: int, drafts: list[CallDraft], agent: str, source: int, book: PriceBook, now_ms: int
+        self,
+        store: Store,
+        owner_id: int,
+        drafts: list[CallDraft],
+        agent: str,
+        source: int,
+        book: PriceBook,
+        now_ms: int,
     ) -> None:
         self.store, self.owner_id, self.source, self.book, self.now_ms = store, owner_id, source, book, now_ms
         self.drafts = drafts
         self.names = Names(store, owner_id, drafts, agent, now_ms)
         self.changes = Changes()
         self.rows: list[tuple[Any, ...]] = []
-        self.firsts: dict[int, tuple[int, int, int, str]] = {}  # session -> its earliest call: time, machine, project, version
+        self.firsts: dict[
+            int, tuple[int, int, int, str]
+        ] = {}  # session -> its earliest call: time, machine, project, version
         self.lasts: dict[int, int] = {}
         self.links: set[tuple[int, int]] = set()
 
@@ -133,19 +120,19 @@ class _Batch:
 
     def _regrow(self, row: tuple[Any, ...], draft: CallDraft) -> bool:
         """Merge a draft into a stored call; False if that changes nothing."""
-        known = _draft_of(row)
-        before, source = known.as_tuple(), row[_PLACE["source"]]
+        known = draft_of(row)
+        before, source = known.as_tuple(), row[PLACE["source"]]
         known.merge(draft)
         finer = RANK[self.source] < RANK[source]
         if draft.also_in or known.also_in:
             self._link(known)
         if known.as_tuple()[:-1] == before[:-1] and not finer:
             return False
-        if not row[_PLACE["is_superseded"]]:
-            self.changes.take(row[2], row[3:7], _sums(row))
-            self._count_tools(row[2], known_tools(row[_PLACE["tools"]]), -1)
+        if not row[PLACE["is_superseded"]]:
+            self.changes.take(row[2], row[3:7], sums_of(row))
+            self._count_tools(row[2], known_tools(row[PLACE["tools"]]), -1)
         self._adopt_names(known)
-        self._put(known, self.source if finer else source, row[_PLACE["received_ms"]])
+        self._put(known, self.source if finer else source, row[PLACE["received_ms"]])
         return True
 
     def _adopt_names(self, known: CallDraft) -> None:
@@ -163,7 +150,7 @@ class _Batch:
         if known.llm_model not in names.llm_models:
             sql = "select id from llm_model where name = ?"
             names.llm_models[known.llm_model] = self.store.rows(sql, (known.llm_model,))[0][0]
-        for tool in set(known.tools.values()) - names.tools.keys():
+        for tool in set((known.tools or {}).values()) - names.tools.keys():
             names.tools[tool] = self.store.rows("select id from tool where name = ?", (tool,))[0][0]
 
     def _put(self, draft: CallDraft, source: int, received_ms: int) -> None:
@@ -226,8 +213,8 @@ class _Batch:
         if at_ms > self.lasts.get(session_id, 0):
             self.lasts[session_id] = at_ms
 
-    def _count_tools(self, at_ms: int, tools: dict[str, str], step: int) -> None:
-        for name in tools.values():
+    def _count_tools(self, at_ms: int, tools: dict[str, str] | None, step: int) -> None:
+        for name in (tools or {}).values():
             if name not in self.names.tools:
                 self.names.tools[name] = self.store.rows("select id from tool where name = ?", (name,))[0][0]
             self.changes.tools[at_ms // HOUR_MS, self.names.tools[name]] += step
@@ -259,8 +246,8 @@ class _Batch:
         coarser = ", ".join(str(source) for source, fineness in RANK.items() if fineness > rank) or "-1"
         where = f"where owner_id = ? and is_superseded = 0 and source in ({coarser}) and agent_session_id in {{keys}}"
         for row in self.store.rows_by_key(f"select {columns} from call {where}", (self.owner_id,), known):
-            self.changes.take(row[2], row[3:7], _sums(row))
-            self._count_tools(row[2], known_tools(row[_PLACE["tools"]]), -1)
+            self.changes.take(row[2], row[3:7], sums_of(row))
+            self._count_tools(row[2], known_tools(row[PLACE["tools"]]), -1)
         self.store.run_by_key(f"update call set is_superseded = 1 {where}", (self.owner_id,), known)
 
     def write(self) -> None:
@@ -269,7 +256,8 @@ class _Batch:
             self.store.upsert("call", CALL_COLUMNS, "owner_id, call_key", self.rows)
         if self.links:
             self.store.run_many(
-                "insert into session_link (owner_id, session_id, origin_session_id) values (?, ?, ?) on conflict do nothing",
+                "insert into session_link (owner_id, session_id, origin_session_id) values (?, ?, ?)"
+                " on conflict do nothing",
                 [(self.owner_id, *link) for link in sorted(self.links)],
             )
         if not self.changes.usage:
@@ -288,7 +276,12 @@ class _Batch:
                 kept[index] += value
         columns = [(name, "bigint") for name in ("id", *rollups.SUMS, "first_ms", "last_ms")]
         rows = [
-            (session_id, *sums, self.firsts[session_id][0] if session_id in self.firsts else None, self.lasts.get(session_id))
+            (
+                session_id,
+                *sums,
+                self.firsts[session_id][0] if session_id in self.firsts else None,
+                self.lasts.get(session_id),
+            )
             for session_id, sums in totals.items()
         ]
         self.store.stage("session_change", columns, rows)
@@ -296,7 +289,8 @@ class _Batch:
         self.store.run(
             "update agent_session set "
             + ", ".join(f"{name} = agent_session.{name} + d.{name}" for name in rollups.SUMS)
-            + f", first_ms = {least}(coalesce(agent_session.first_ms, d.first_ms), coalesce(d.first_ms, agent_session.first_ms))"
+            + f", first_ms = {least}(coalesce(agent_session.first_ms, d.first_ms),"
+            " coalesce(d.first_ms, agent_session.first_ms))"
             + f", last_ms = {self.store.greatest}(coalesce(agent_session.last_ms, d.last_ms),"
             " coalesce(d.last_ms, agent_session.last_ms))"
             " from session_change d where agent_session.owner_id = ? and agent_session.id = d.id",
@@ -307,7 +301,9 @@ class _Batch:
             for session_id, (at_ms, machine, project, version) in self.firsts.items()
             if (known := self.names.first_ms.get(session_id)) is None or at_ms < known
         ]
-        change = "update agent_session set machine_id = ?, project_id = ?, agent_version = ? where owner_id = ? and id = ?"
+        change = (
+            "update agent_session set machine_id = ?, project_id = ?, agent_version = ? where owner_id = ? and id = ?"
+        )
         self.store.run_many(change, began)
         shrunk = sorted(self.changes.shrunk_sessions)
         if shrunk:
@@ -333,54 +329,3 @@ def note_change(store: Store, owner_id: int) -> None:
         " on conflict (owner_id) do update set changes = change_count.changes + 1",
         (owner_id,),
     )
-
-
-def _draft_of(row: tuple[Any, ...]) -> CallDraft:
-    """The draft that a stored call stands for: the stated counts, not the derived ones."""
-    at = _PLACE
-    *call, session_key, machine_key, project_key, path, llm_model = row
-    return CallDraft(
-        call[at["call_key"]],
-        call[at["at_ms"]],
-        session_key,
-        machine_key,
-        project_key,
-        path,
-        llm_model,
-        (
-            *call[at["input_tokens"] : at["cache_write_5m_tokens"]],
-            call[at["stated_5m_tokens"]],
-            call[at["cache_write_1h_tokens"]],
-            call[at["stated_write_tokens"]],
-            call[at["web_searches"]],
-        ),
-        *(
-            call[at[name]]
-            for name in (
-                "client_cost_nanousd",
-                "speed",
-                "service_tier",
-                "inference_geo",
-                "is_sidechain",
-                "is_copy",
-                "request_id",
-                "agent_id",
-                "git_branch",
-            )
-        ),
-        "",
-        call[at["stop_reason"]],
-        known_tools(call[at["tools"]]),
-    )
-
-
-def known_tools(text: str) -> dict[str, str]:
-    """Tail of the id -> name, from the text in a call row."""
-    return dict(use.split(" ", 1) for use in text.split("\n")) if text else {}
-
-
-def _sums(row: tuple[Any, ...]) -> tuple[int, ...]:
-    """What a stored call adds to the sums."""
-    at = _PLACE
-    unpriced = 1 if row[at["rate_id"]] is None and row[at["client_cost_nanousd"]] is None else 0
-    return (1, *row[at["input_tokens"] : at["cost_nanousd"] + 1], unpriced)

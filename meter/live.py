@@ -18,8 +18,8 @@ log = logging.getLogger("agentmeter.sync")
 class LiveSync:
     """Keeps one `Syncer` running until `stop()`.
 
-    `make` returns the syncer, or None while nobody owns the server yet; it is asked again until then. `checked_at` is the
-    monotonic time of the last look, None before the first.
+    `make` returns the syncer, or None while nobody owns the server yet; it is asked again until then. `checked_at` is
+    the monotonic time of the last look, None before the first.
     """
 
     def __init__(self, make: Callable[[], Syncer | None]) -> None:

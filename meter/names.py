@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
 
 from meter.logs.drafts import CallDraft
 from meter.pricing import family_of, provider_of
@@ -16,10 +17,10 @@ NOTHING_YET = 99  # rank of a session that no source has reported calls of
 
 
 class Names:
-    """The ids behind the names in a batch of drafts, made where they are new. Inside a writing transaction of the owner.
+    """The ids behind the names in a batch of drafts, made where they are new. Inside the owner's transaction.
 
-    `machines`, `projects`, `sessions`, `llm_models`, `tools` map a name to its id; `finest` a session's id to the rank
-    of its finest source, `first_ms` to its first call (None: none yet), `new_sessions` are those made just now.
+    `machines`, `projects`, `sessions`, `llm_models`, `tools` map a name to its id. By id of a session: `finest` is the
+    rank of its finest source, `first_ms` its first call (None: none yet); `new_sessions` were made just now.
     """
 
     def __init__(self, store: Store, owner_id: int, drafts: list[CallDraft], source_agent: str, now_ms: int) -> None:
@@ -27,23 +28,29 @@ class Names:
         self.machines = self._machines({draft.machine_key for draft in drafts}, now_ms)
         self.projects = self._projects(drafts)
         self.llm_models = self._shared("llm_model", {draft.llm_model for draft in drafts}, _llm_model_row)
-        self.tools = self._shared("tool", {name for draft in drafts for name in draft.tools.values()}, _tool_row)
+        self.tools = self._shared(
+            "tool", {name for draft in drafts if draft.tools for name in draft.tools.values()}, _tool_row
+        )
         self.finest: dict[int, int] = {}
         self.first_ms: dict[int, int | None] = {}
         self.new_sessions: set[int] = set()
         self.sessions = self._sessions(drafts, source_agent)
 
     def _next_id(self, table: str) -> int:
-        return self._store.rows(f"select coalesce(max(id), 0) + 1 from {table} where owner_id = ?", (self._owner_id,))[0][0]
+        sql = f"select coalesce(max(id), 0) + 1 from {table} where owner_id = ?"
+        next_id: int = self._store.rows(sql, (self._owner_id,))[0][0]
+        return next_id
 
     def _machines(self, keys: set[str], now_ms: int) -> dict[str, int]:
         sql = "select machine_key, id from machine where owner_id = ? and machine_key in {keys}"
         found = dict(self._store.rows_by_key(sql, (self._owner_id,), sorted(keys)))
         missing = sorted(keys - found.keys())
         if missing:
-            ids = range(self._next_id("machine"), 1 << 53)
-            rows = [(self._owner_id, id_, key, key or UNKNOWN_MACHINE, now_ms) for id_, key in zip(ids, missing)]
-            self._store.run_many("insert into machine (owner_id, id, machine_key, name, first_seen_at) values (?, ?, ?, ?, ?)", rows)
+            ids = enumerate(missing, start=self._next_id("machine"))
+            rows = [(self._owner_id, id_, key, key or UNKNOWN_MACHINE, now_ms) for id_, key in ids]
+            self._store.run_many(
+                "insert into machine (owner_id, id, machine_key, name, first_seen_at) values (?, ?, ?, ?, ?)", rows
+            )
             found.update((row[2], row[1]) for row in rows)
         return found
 
@@ -66,9 +73,11 @@ class Names:
                 self._store.run(change, (paths[key], label_of(paths[key]), self._owner_id, id_))
         missing = sorted(paths.keys() - found.keys())
         if missing:
-            ids = range(self._next_id("project"), 1 << 53)
-            new = [(self._owner_id, id_, key, paths[key] or key, label_of(paths[key] or key)) for id_, key in zip(ids, missing)]
-            self._store.run_many("insert into project (owner_id, id, project_key, path, label) values (?, ?, ?, ?, ?)", new)
+            ids = enumerate(missing, start=self._next_id("project"))
+            new = [(self._owner_id, id_, key, paths[key] or key, label_of(paths[key] or key)) for id_, key in ids]
+            self._store.run_many(
+                "insert into project (owner_id, id, project_key, path, label) values (?, ?, ?, ?, ?)", new
+            )
             found.update((row[2], row[1]) for row in new)
         return found
 
@@ -88,13 +97,14 @@ class Names:
         self.first_ms.update((row[1], row[3]) for row in rows)
         missing = sorted(first.keys() - found.keys())
         if missing:
-            ids = zip(range(self._next_id("agent_session"), 1 << 53), missing)
+            ids = enumerate(missing, start=self._next_id("agent_session"))
             new = [self._session_row(id_, key, source_agent, first[key]) for id_, key in ids]
             marks = ", ".join("?" * len(new[0]))
             self._store.run_many(
                 "insert into agent_session (owner_id, id, public_id, source_agent, session_key, machine_id, project_id,"
                 " agent_version, finest_source, calls, input_tokens, output_tokens, cache_read_tokens,"
-                f" cache_write_5m_tokens, cache_write_1h_tokens, web_searches, cost_nanousd, unpriced_calls) values ({marks})",
+                " cache_write_5m_tokens, cache_write_1h_tokens, web_searches, cost_nanousd, unpriced_calls)"
+                f" values ({marks})",
                 new,
             )
             found.update((row[4], row[1]) for row in new)
@@ -103,13 +113,15 @@ class Names:
             self.first_ms.update((row[1], None) for row in new)
         return found
 
-    def _session_row(self, id_: int, key: str, source_agent: str, first: CallDraft) -> tuple[object, ...]:
+    def _session_row(self, id_: int, key: str, source_agent: str, first: CallDraft) -> tuple[Any, ...]:
         public_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{self._owner_id}/{source_agent}/{key}")
         machine_id, project_id = self.machines[first.machine_key], self.projects[first.project_key]
         head = (self._owner_id, id_, str(public_id), source_agent, key, machine_id, project_id, first.agent_version)
         return (*head, NOTHING_YET, *([0] * 9))
 
-    def _shared(self, table: str, names: set[str], make_row: Callable[[int, str], tuple[object, ...]]) -> dict[str, int]:
+    def _shared(
+        self, table: str, names: set[str], make_row: Callable[[int, str], tuple[object, ...]]
+    ) -> dict[str, int]:
         """Ids of names that all owners share; new ones are added under a lock of their own."""
         sql = f"select name, id from {table} where name in {{keys}}"
         found = dict(self._store.rows_by_key(sql, (), sorted(names)))
@@ -142,5 +154,3 @@ def _llm_model_row(id_: int, name: str) -> tuple[object, ...]:
 
 def _tool_row(id_: int, name: str) -> tuple[object, ...]:
     return (id_, name)
-
-

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from meter import rollups
-from meter.ingest import CALL_COLUMNS, UNPRICED, note_change
+from meter.call_rows import CALL_COLUMNS, UNPRICED
+from meter.ingest import note_change
 from meter.price_list import PriceList, current_version, price_list
 from meter.pricing import PriceBook, Rate
 from meter.rollups import Changes
@@ -40,7 +42,8 @@ def fill(store: Store, prices: PriceList) -> None:
         row[_PRICED_FROM:_PRICED_TO]: row[0] for row in store.rows(f"select {columns} from rate where is_override = 0")
     }
     next_id = store.rows("select coalesce(max(id), 0) + 1 from rate")[0][0]
-    kept, fresh = [], []
+    kept: list[int] = []
+    fresh: list[tuple[Any, ...]] = []
     for rate in prices.rates:
         id_ = known.get(tuple(rate[_PRICED_FROM:_PRICED_TO]))
         if id_ is not None:
@@ -57,7 +60,8 @@ def fill(store: Store, prices: PriceList) -> None:
         prices.aliases.items(),
     )
     store.run(
-        "insert into price_list_version (id, version) values (1, ?) on conflict (id) do update set version = excluded.version",
+        "insert into price_list_version (id, version) values (1, ?)"
+        " on conflict (id) do update set version = excluded.version",
         (prices.version,),
     )
 
@@ -71,7 +75,9 @@ def _rates(store: Store, name: str) -> Iterable[Rate]:
     asked = [alias[0][0], name] if alias and alias[0][1] else [name, *(row[0] for row in alias)]
     for candidate in asked:
         columns = ", ".join(_COLUMNS)
-        rows = store.rows(f"select {columns} from rate where llm_model = ? and is_current = 1 order by id", (candidate,))
+        rows = store.rows(
+            f"select {columns} from rate where llm_model = ? and is_current = 1 order by id", (candidate,)
+        )
         if rows:
             return [Rate(*row) for row in rows]
     return ()
@@ -117,7 +123,7 @@ def _reprice_part(store: Store, owner_id: int, book: PriceBook, after: str) -> t
     )
     changes, changed, before, behind = Changes(), [], 0, 0
     for *call, name in rows:
-        facts = dict(zip(_NAMES, call))
+        facts = dict(zip(_NAMES, call, strict=True))
         cost, rate_id = book.cost_nanousd(
             name, facts["speed"], facts["service_tier"], facts["inference_geo"], facts["at_ms"], *call[7:13]
         )

@@ -5,7 +5,7 @@ one statement per table. All tables are listed once, in `ROLLUPS`.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -110,7 +110,7 @@ def apply(store: Store, owner_id: int, changes: Changes, new_sessions: set[int])
         return
     store.stage("usage_change", _CHANGE_COLUMNS, staged)
     known = [session for session in changes.sessions if session not in new_sessions]
-    active = Counter()
+    active: Counter[tuple[int, int]] = Counter()
     active.subtract(_active(store, owner_id, known))
     for rollup in ROLLUPS:
         _add_staged(store, rollup, owner_id)
@@ -138,7 +138,7 @@ def _add_staged(store: Store, rollup: Rollup, owner_id: int) -> None:
     )
 
 
-def _add_rows(store: Store, owner_id: int, active: list[tuple[int, ...]], tools: list[tuple[int, ...]]) -> None:
+def _add_rows(store: Store, owner_id: int, active: Sequence[tuple[int, ...]], tools: Sequence[tuple[int, ...]]) -> None:
     """Fold session activity (hour, previous hour, sessions) and tool uses (hour, tool, uses) into their tables."""
     days: Counter[tuple[int, int]] = Counter()
     for hour, tool_id, uses in tools:
@@ -200,34 +200,42 @@ def _usage_sql(store: Store, rollup: Rollup) -> tuple[str, str]:
     """Queries of the stored rows of a table and of the same rows counted from the calls."""
     sums = ", ".join(SUMS)
     stored = f"select owner_id, {rollup.columns}, {sums} from {rollup.table} where calls <> 0 or cost_nanousd <> 0"
+    return stored, _summed_sql(rollup, _calls_sql(store))
+
+
+def _summed_sql(rollup: Rollup, rows: str) -> str:
+    """The rows of a rollup, summed from a query with the columns of a staged change."""
     keys = ", ".join(f"{sql} as {name}" for name, sql in rollup.key)
     count = ", ".join(f"cast(sum({name}) as bigint)" for name in SUMS)
     places = ", ".join(str(number) for number in range(1, 2 + len(rollup.key)))
-    source = f"({_calls_sql(store)}) as counted"
-    counted = f"select owner_id, {keys}, {count} from {source} group by {places}"
+    summed = f"select owner_id, {keys}, {count} from ({rows}) as counted group by {places}"
     if rollup.everybody:
-        counted += f" union all select {EVERYBODY}, {keys}, {count} from {source} group by {places}"
-    return stored, counted
+        summed += f" union all select {EVERYBODY}, {keys}, {count} from ({rows}) as counted group by {places}"
+    return summed
 
 
 def _calls_sql(store: Store) -> str:
     """Counted calls with the columns of a staged change."""
     return (
-        f"select owner_id, at_ms / {QUARTER_MS} as quarter, {store.month_of('at_ms')} as month, agent_session_id, machine_id,"
-        " project_id, llm_model_id, 1 as calls, input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens,"
-        f" cache_write_1h_tokens, web_searches, cost_nanousd, {UNPRICED_SQL} as unpriced_calls from call where is_superseded = 0"
+        f"select owner_id, at_ms / {QUARTER_MS} as quarter, {store.month_of('at_ms')} as month, agent_session_id,"
+        " machine_id, project_id, llm_model_id, 1 as calls, input_tokens, output_tokens, cache_read_tokens,"
+        " cache_write_5m_tokens, cache_write_1h_tokens, web_searches, cost_nanousd,"
+        f" {UNPRICED_SQL} as unpriced_calls from call where is_superseded = 0"
     )
 
 
 UNPRICED_SQL = "case when rate_id is null and client_cost_nanousd is null then 1 else 0 end"
 
 
-def _active_sql() -> tuple[str, str]:
+_CALL_HOURS = "select distinct owner_id, agent_session_id, at_ms / 3600000 as hour from call where is_superseded = 0"
+_QUARTER_HOURS = "select distinct owner_id, agent_session_id, quarter / 4 as hour from usage_quarter where calls > 0"
+
+
+def _active_sql(hours: str = _CALL_HOURS) -> tuple[str, str]:
     stored = "select owner_id, hour, previous_hour, sessions from session_active where sessions <> 0"
     steps = (
         "(select owner_id, hour, coalesce(lag(hour) over (partition by owner_id, agent_session_id order by hour), 0)"
-        " as previous_hour from (select distinct owner_id, agent_session_id, at_ms / 3600000 as hour from call"
-        " where is_superseded = 0) as hours) as steps"
+        f" as previous_hour from ({hours}) as hours) as steps"
     )
     counted = f"select owner_id, hour, previous_hour, count(*) from {steps} group by 1, 2, 3"
     return stored, f"{counted} union all select {EVERYBODY}, hour, previous_hour, count(*) from {steps} group by 2, 3"
@@ -256,16 +264,7 @@ def _compare(store: Store, table: str, key_length: int, stored: str, counted: st
 
 def _compare_tools(store: Store) -> Iterator[Difference]:
     """Tool uses live as text in the call, so they are counted here."""
-    ids = dict(store.rows("select name, id from tool"))
-    hours: Counter[tuple[int, int, int]] = Counter()
-    days: Counter[tuple[int, int, int]] = Counter()
-    for owner_id, at_ms, tools in store.each("select owner_id, at_ms, tools from call where is_superseded = 0 and tools <> ''"):
-        for use in tools.split("\n"):
-            for whose in (owner_id, EVERYBODY):
-                tool_id = ids[use.partition(" ")[2]]
-                hours[whose, at_ms // 3_600_000, tool_id] += 1
-                days[whose, at_ms // 86_400_000, tool_id] += 1
-    for table, bucket, counted in (("tool_hour", "hour", hours), ("tool_day", "day", days)):
+    for (table, bucket), counted in _count_tools(store).items():
         rows = store.rows(f"select owner_id, {bucket}, tool_id, uses from {table} where uses <> 0")
         stored = {tuple(row[:3]): row[3] for row in rows}
         for key in sorted(stored.keys() | counted.keys()):
@@ -273,7 +272,73 @@ def _compare_tools(store: Store) -> Iterator[Difference]:
                 yield Difference(table, key, (stored.get(key, 0),), (counted.get(key, 0),))
 
 
+def _count_tools(store: Store) -> dict[tuple[str, str], Counter[tuple[int, int, int]]]:
+    """(table, its bucket) -> (owner, bucket, tool) -> uses, counted from the calls."""
+    ids = dict(store.rows("select name, id from tool"))
+    hours: Counter[tuple[int, int, int]] = Counter()
+    for owner_id, at_ms, tools in store.each(
+        "select owner_id, at_ms, tools from call where is_superseded = 0 and tools <> ''"
+    ):
+        for use in tools.split("\n"):
+            hours[owner_id, at_ms // 3_600_000, ids[use.partition(" ")[2]]] += 1
+    for (_, hour, tool_id), uses in list(hours.items()):
+        hours[EVERYBODY, hour, tool_id] += uses
+    days: Counter[tuple[int, int, int]] = Counter()
+    for (owner_id, hour, tool_id), uses in hours.items():
+        days[owner_id, hour // 24, tool_id] += uses
+    return {("tool_hour", "hour"): hours, ("tool_day", "day"): days}
+
+
 def checked_count(store: Store) -> int:
     """How many rollup rows `differences` looks at."""
     tables = [rollup.table for rollup in ROLLUPS] + ["session_active", "agent_session", "tool_hour", "tool_day"]
     return sum(store.rows(f"select count(*) from {table}")[0][0] for table in tables)
+
+
+def rebuild(store: Store) -> None:
+    """Empty every rollup and sum the calls again; afterwards there are no `differences`. Some seconds a million calls.
+
+    One transaction that no other writer can enter; readers see the sums of before until it ends.
+    """
+    with store.writing():
+        store.lock_every_owner()
+        for table in (*(rollup.table for rollup in ROLLUPS), "session_active", "tool_hour", "tool_day"):
+            store.run(f"delete from {table}")
+        finest, *others = ROLLUPS  # what has every dimension; the others are sums of its much fewer rows
+        _refill(store, finest.table, finest.columns, SUMS, _summed_sql(finest, _calls_sql(store)))
+        for rollup in others:
+            _refill(store, rollup.table, rollup.columns, SUMS, _summed_sql(rollup, _quarters_sql(store)))
+        _refill(store, "session_active", "hour, previous_hour", ("sessions",), _active_sql(_QUARTER_HOURS)[1])
+        for (table, bucket), uses in _count_tools(store).items():
+            columns = tuple((name, "bigint") for name in ("owner_id", bucket, "tool_id", "uses"))
+            store.upsert(
+                table, columns, f"owner_id, {bucket}, tool_id", [(*key, count) for key, count in sorted(uses.items())]
+            )
+        _resum_sessions(store)
+        store.run("update change_count set changes = changes + 1")
+
+
+def _refill(store: Store, table: str, columns: str, sums: tuple[str, ...], rows: str) -> None:
+    store.run(f"insert into {table} (owner_id, {columns}, {', '.join(sums)}) {rows}")
+
+
+def _quarters_sql(store: Store) -> str:
+    """The quarters with the columns of a staged change."""
+    month = store.month_of(f"(quarter * {QUARTER_MS})")
+    dimensions = "agent_session_id, machine_id, project_id, llm_model_id"
+    return f"select owner_id, quarter, {month} as month, {dimensions}, {', '.join(SUMS)} from usage_quarter"
+
+
+def _resum_sessions(store: Store) -> None:
+    """Sums, first and last call of every session."""
+    zeros = ", ".join(f"{name} = 0" for name in SUMS)
+    store.run(
+        f"update agent_session set first_ms = null, last_ms = null, {zeros} where calls <> 0 or first_ms is not null"
+    )
+    columns = ("owner_id", "id", "first_ms", "last_ms", *SUMS)
+    store.stage("session_sum", [(name, "bigint") for name in columns], ())
+    store.run(f"insert into session_sum ({', '.join(columns)}) {_session_sql()[1]}")
+    store.run(
+        "update agent_session set " + ", ".join(f"{name} = d.{name}" for name in columns[2:]) + " from session_sum d"
+        " where agent_session.owner_id = d.owner_id and agent_session.id = d.id"
+    )

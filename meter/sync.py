@@ -176,8 +176,8 @@ class Syncer:
             with self.store.writing(self.owner_id):
                 for batch in self._batches(pending, report, progress):
                     self._write(batch, report)
-                raise _GivenUp
-        except _GivenUp:
+                raise _GivenUpError
+        except _GivenUpError:
             pass
 
     def _batches(self, pending: list[Pending], report: SyncReport, progress: Progress | None) -> Iterator[Reading]:
@@ -242,8 +242,8 @@ class Syncer:
         errors = report.as_dict()["errors"]
         assert isinstance(errors, list)
         self.store.run(
-            "update sync_run set finished_ms = ?, status = ?, files = ?, bytes_read = ?, calls_new = ?, calls_grown = ?,"
-            " calls_unchanged = ?, lines_skipped = ?, errors = ? where id = ?",
+            "update sync_run set finished_ms = ?, status = ?, files = ?, bytes_read = ?, calls_new = ?,"
+            " calls_grown = ?, calls_unchanged = ?, lines_skipped = ?, errors = ? where id = ?",
             (
                 int(time.time() * 1000),
                 status,
@@ -259,7 +259,7 @@ class Syncer:
         )
 
 
-class _GivenUp(Exception):
+class _GivenUpError(Exception):
     """Ends the transaction of a dry run."""
 
 

@@ -43,7 +43,8 @@ class Store:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        return self.connection.execute(self._sql(sql), parameters).fetchall()
+        found: list[tuple[Any, ...]] = self.connection.execute(self._sql(sql), parameters).fetchall()
+        return found
 
     def each(self, sql: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a query one after another, for results that do not fit into memory. Inside a transaction."""
@@ -56,7 +57,8 @@ class Store:
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement; the number of rows it changed."""
-        return self.connection.execute(self._sql(sql), parameters).rowcount
+        changed: int = self.connection.execute(self._sql(sql), parameters).rowcount
+        return changed
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for every row of parameters."""
@@ -105,6 +107,12 @@ class Store:
             return f"(cast(strftime('%Y', {at}) as bigint) * 12 + cast(strftime('%m', {at}) as bigint) - 1)"
         at = f"(to_timestamp({ms} / 1000) at time zone 'UTC')"
         return f"(extract(year from {at})::bigint * 12 + extract(month from {at})::bigint - 1)"
+
+    def lock_every_owner(self) -> None:
+        """Until the transaction ends, no owner known now has another writer."""
+        if not self.is_sqlite:
+            sql = "select pg_advisory_xact_lock(%s, id::int) from (select id from person order by id) as owners"
+            self.connection.execute(sql, (OWNER_LOCK,))
 
     def lock_names(self) -> None:
         """Until the transaction ends, nobody else adds names that all owners share."""

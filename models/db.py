@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 
-HEAD = "2026_11_20"  # the newest revision in migrations/versions
+from models.revision import HEAD
+
 BUSY_MS = 5_000
 MIGRATIONS = Path(__file__).parent / "migrations"
 

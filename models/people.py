@@ -2,22 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, Text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index
+from sqlmodel import SQLModel
 
-from models.types import UTCDateTime
-
-
-def _text(**kw: object) -> str:
-    return Field(sa_type=Text, **kw)
+from models.types import key, moment, whole, words
 
 
-def _at(**kw: object) -> datetime:
-    return Field(sa_type=UTCDateTime, **kw)
-
-
-def _person_id(**kw: object) -> int:
-    return Field(sa_type=BigInteger, foreign_key="person.id", ondelete="CASCADE", **kw)
+def _person_id() -> int:
+    found: int = whole(foreign_key="person.id", ondelete="CASCADE")
+    return found
 
 
 class Person(SQLModel, table=True):
@@ -27,14 +20,14 @@ class Person(SQLModel, table=True):
     `theme` is system, light or dark; `timezone` is an IANA name. Who has `disabled_at` may not come in.
     """
 
-    id: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
-    email: str = _text(unique=True)
-    name: str = _text()
-    role: str = _text()
-    timezone: str = _text()
-    theme: str = _text()
-    created_at: datetime = _at()
-    disabled_at: datetime | None = _at(nullable=True, default=None)
+    id: int = key()
+    email: str = words(unique=True)
+    name: str = words()
+    role: str = words()
+    timezone: str = words()
+    theme: str = words()
+    created_at: datetime = moment()
+    disabled_at: datetime | None = moment(nullable=True, default=None)
 
 
 class BrowserSession(SQLModel, table=True):
@@ -45,13 +38,13 @@ class BrowserSession(SQLModel, table=True):
 
     __tablename__ = "browser_session"
     __table_args__ = (Index("browser_session_by_person", "person_id"),)
-    id: str = Field(sa_type=Text, primary_key=True)
+    id: str = words(primary_key=True)
     person_id: int = _person_id()
-    created_at: datetime = _at()
-    last_seen_at: datetime = _at()
-    expires_at: datetime = _at()
-    user_agent: str = _text()
-    ip: str = _text()
+    created_at: datetime = moment()
+    last_seen_at: datetime = moment()
+    expires_at: datetime = moment()
+    user_agent: str = words()
+    ip: str = words()
 
 
 class LoginLink(SQLModel, table=True):
@@ -62,13 +55,13 @@ class LoginLink(SQLModel, table=True):
 
     __tablename__ = "login_link"
     __table_args__ = (Index("login_link_by_person", "person_id"),)
-    token_hash: str = Field(sa_type=Text, primary_key=True)
+    token_hash: str = words(primary_key=True)
     person_id: int = _person_id()
-    purpose: str = _text()
-    created_at: datetime = _at()
-    expires_at: datetime = _at()
-    used_at: datetime | None = _at(nullable=True, default=None)
-    asked_from: str = _text()
+    purpose: str = words()
+    created_at: datetime = moment()
+    expires_at: datetime = moment()
+    used_at: datetime | None = moment(nullable=True, default=None)
+    asked_from: str = words()
 
 
 class Installation(SQLModel, table=True):
@@ -77,7 +70,7 @@ class Installation(SQLModel, table=True):
     Once `claimed_at` is set the claim never opens again.
     """
 
-    id: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
-    claim_hash: str = _text()
-    claimed_at: datetime | None = _at(nullable=True, default=None)
-    created_at: datetime = _at()
+    id: int = key()
+    claim_hash: str = words()
+    claimed_at: datetime | None = moment(nullable=True, default=None)
+    created_at: datetime = moment()

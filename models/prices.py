@@ -1,15 +1,9 @@
 """What a token costs, dated: rate rows and the names that stand for a priced model."""
 
-from sqlalchemy import BigInteger, Index, Text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index
+from sqlmodel import SQLModel
 
-
-def _int(**kw: object) -> int:
-    return Field(sa_type=BigInteger, **kw)
-
-
-def _text(**kw: object) -> str:
-    return Field(sa_type=Text, **kw)
+from models.types import key, whole, words
 
 
 class Rate(SQLModel, table=True):
@@ -21,38 +15,38 @@ class Rate(SQLModel, table=True):
     """
 
     __table_args__ = (Index("rate_by_model", "llm_model"),)
-    id: int = _int(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    llm_model: str = _text()
-    provider: str = _text()
-    variant: str = _text()
-    geo: str = _text()
-    valid_from_ms: int = _int()
-    valid_to_ms: int | None = _int(nullable=True)
-    prompt_above_tokens: int = _int()
-    input_pico: int = _int()
-    output_pico: int = _int()
-    cache_read_pico: int = _int()
-    cache_write_5m_pico: int = _int()
-    cache_write_1h_pico: int = _int()
-    web_search_nano: int = _int()
-    source: str = _text()
-    checked_on: str = _text()
-    is_override: int = _int()
-    is_current: int = _int()
+    id: int = key()
+    llm_model: str = words()
+    provider: str = words()
+    variant: str = words()
+    geo: str = words()
+    valid_from_ms: int = whole()
+    valid_to_ms: int | None = whole(nullable=True)
+    prompt_above_tokens: int = whole()
+    input_pico: int = whole()
+    output_pico: int = whole()
+    cache_read_pico: int = whole()
+    cache_write_5m_pico: int = whole()
+    cache_write_1h_pico: int = whole()
+    web_search_nano: int = whole()
+    source: str = words()
+    checked_on: str = words()
+    is_override: int = whole()
+    is_current: int = whole()
 
 
 class ModelAlias(SQLModel, table=True):
     """`name` is priced as `llm_model`: by the price list, or (`is_override` 1) by an admin."""
 
     __tablename__ = "model_alias"
-    name: str = _text(primary_key=True)
-    llm_model: str = _text()
-    is_override: int = _int()
+    name: str = words(primary_key=True)
+    llm_model: str = words()
+    is_override: int = whole()
 
 
 class PriceListVersion(SQLModel, table=True):
     """Which price list the rate rows came from (one row)."""
 
     __tablename__ = "price_list_version"
-    id: int = _int(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    version: str = _text()
+    id: int = key()
+    version: str = words()

@@ -4,32 +4,26 @@ Buckets are whole numbers since the epoch in UTC: `quarter` (of an hour), `hour`
 Rows with `owner_id` 0 sum over everybody. Every table can be recomputed from `call` (meter/rollups.py).
 """
 
-from sqlalchemy import BigInteger, Index
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index
+from sqlmodel import SQLModel
+
+from models.types import key, whole
 
 EVERYBODY = 0
-
-
-def _key() -> int:
-    return Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
-
-
-def _sum() -> int:
-    return Field(sa_type=BigInteger)
 
 
 class Sums(SQLModel):
     """The nine additive measures of some calls."""
 
-    calls: int = _sum()
-    input_tokens: int = _sum()
-    output_tokens: int = _sum()
-    cache_read_tokens: int = _sum()
-    cache_write_5m_tokens: int = _sum()
-    cache_write_1h_tokens: int = _sum()
-    web_searches: int = _sum()
-    cost_nanousd: int = _sum()
-    unpriced_calls: int = _sum()
+    calls: int = whole()
+    input_tokens: int = whole()
+    output_tokens: int = whole()
+    cache_read_tokens: int = whole()
+    cache_write_5m_tokens: int = whole()
+    cache_write_1h_tokens: int = whole()
+    web_searches: int = whole()
+    cost_nanousd: int = whole()
+    unpriced_calls: int = whole()
 
 
 _NO_ROWID = {"sqlite_with_rowid": False}  # the primary key is the table: one B-tree, read in order
@@ -45,12 +39,12 @@ class UsageQuarter(Sums, table=True):
         Index("usage_quarter_by_session", "owner_id", "agent_session_id", "quarter"),
         _NO_ROWID,
     )
-    owner_id: int = _key()
-    quarter: int = _key()
-    agent_session_id: int = _key()
-    machine_id: int = _key()
-    project_id: int = _key()
-    llm_model_id: int = _key()
+    owner_id: int = key()
+    quarter: int = key()
+    agent_session_id: int = key()
+    machine_id: int = key()
+    project_id: int = key()
+    llm_model_id: int = key()
 
 
 class UsageHour(Sums, table=True):
@@ -58,9 +52,9 @@ class UsageHour(Sums, table=True):
 
     __tablename__ = "usage_hour"
     __table_args__ = (_NO_ROWID,)
-    owner_id: int = _key()
-    hour: int = _key()
-    llm_model_id: int = _key()
+    owner_id: int = key()
+    hour: int = key()
+    llm_model_id: int = key()
 
 
 class UsageDay(Sums, table=True):
@@ -68,9 +62,9 @@ class UsageDay(Sums, table=True):
 
     __tablename__ = "usage_day"
     __table_args__ = (_NO_ROWID,)
-    owner_id: int = _key()
-    day: int = _key()
-    llm_model_id: int = _key()
+    owner_id: int = key()
+    day: int = key()
+    llm_model_id: int = key()
 
 
 class UsageMonth(Sums, table=True):
@@ -78,9 +72,9 @@ class UsageMonth(Sums, table=True):
 
     __tablename__ = "usage_month"
     __table_args__ = (_NO_ROWID,)
-    owner_id: int = _key()
-    month: int = _key()
-    llm_model_id: int = _key()
+    owner_id: int = key()
+    month: int = key()
+    llm_model_id: int = key()
 
 
 class MachineDay(Sums, table=True):
@@ -88,9 +82,9 @@ class MachineDay(Sums, table=True):
 
     __tablename__ = "machine_day"
     __table_args__ = (_NO_ROWID,)
-    owner_id: int = _key()
-    day: int = _key()
-    machine_id: int = _key()
+    owner_id: int = key()
+    day: int = key()
+    machine_id: int = key()
 
 
 class MachineMonth(Sums, table=True):
@@ -98,9 +92,9 @@ class MachineMonth(Sums, table=True):
 
     __tablename__ = "machine_month"
     __table_args__ = (_NO_ROWID,)
-    owner_id: int = _key()
-    month: int = _key()
-    machine_id: int = _key()
+    owner_id: int = key()
+    month: int = key()
+    machine_id: int = key()
 
 
 class ProjectDay(Sums, table=True):
@@ -108,9 +102,9 @@ class ProjectDay(Sums, table=True):
 
     __tablename__ = "project_day"
     __table_args__ = (_NO_ROWID,)
-    owner_id: int = _key()
-    day: int = _key()
-    project_id: int = _key()
+    owner_id: int = key()
+    day: int = key()
+    project_id: int = key()
 
 
 class ProjectMonth(Sums, table=True):
@@ -118,9 +112,9 @@ class ProjectMonth(Sums, table=True):
 
     __tablename__ = "project_month"
     __table_args__ = (_NO_ROWID,)
-    owner_id: int = _key()
-    month: int = _key()
-    project_id: int = _key()
+    owner_id: int = key()
+    month: int = key()
+    project_id: int = key()
 
 
 class SessionActive(SQLModel, table=True):
@@ -132,10 +126,10 @@ class SessionActive(SQLModel, table=True):
 
     __tablename__ = "session_active"
     __table_args__ = (_NO_ROWID,)
-    owner_id: int = _key()
-    hour: int = _key()
-    previous_hour: int = _key()
-    sessions: int = _sum()
+    owner_id: int = key()
+    hour: int = key()
+    previous_hour: int = key()
+    sessions: int = whole()
 
 
 class ToolHour(SQLModel, table=True):
@@ -143,10 +137,10 @@ class ToolHour(SQLModel, table=True):
 
     __tablename__ = "tool_hour"
     __table_args__ = (_NO_ROWID,)
-    owner_id: int = _key()
-    hour: int = _key()
-    tool_id: int = _key()
-    uses: int = _sum()
+    owner_id: int = key()
+    hour: int = key()
+    tool_id: int = key()
+    uses: int = whole()
 
 
 class ToolDay(SQLModel, table=True):
@@ -154,7 +148,7 @@ class ToolDay(SQLModel, table=True):
 
     __tablename__ = "tool_day"
     __table_args__ = (_NO_ROWID,)
-    owner_id: int = _key()
-    day: int = _key()
-    tool_id: int = _key()
-    uses: int = _sum()
+    owner_id: int = key()
+    day: int = key()
+    tool_id: int = key()
+    uses: int = whole()

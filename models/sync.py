@@ -1,15 +1,9 @@
 """Where reading stands: a cursor per file, the runs, and the counter that tells pages something changed."""
 
-from sqlalchemy import BigInteger, Index, Text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index
+from sqlmodel import SQLModel
 
-
-def _int(**kw: object) -> int:
-    return Field(sa_type=BigInteger, **kw)
-
-
-def _text(**kw: object) -> str:
-    return Field(sa_type=Text, **kw)
+from models.types import key, whole, words
 
 
 class FileCursor(SQLModel, table=True):
@@ -20,15 +14,15 @@ class FileCursor(SQLModel, table=True):
     """
 
     __tablename__ = "file_cursor"
-    owner_id: int = _int(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    path: str = Field(sa_type=Text, primary_key=True)
-    size_bytes: int = _int()
-    modified_ns: int = _int()
-    inode: int = _int()
-    offset_bytes: int = _int()
-    head_hash: str = _text()
-    lines_skipped: int = _int()
-    error: str = _text()
+    owner_id: int = key()
+    path: str = words(primary_key=True)
+    size_bytes: int = whole()
+    modified_ns: int = whole()
+    inode: int = whole()
+    offset_bytes: int = whole()
+    head_hash: str = words()
+    lines_skipped: int = whole()
+    error: str = words()
 
 
 class SyncRun(SQLModel, table=True):
@@ -36,30 +30,30 @@ class SyncRun(SQLModel, table=True):
 
     __tablename__ = "sync_run"
     __table_args__ = (Index("sync_run_by_start", "started_ms"),)
-    id: str = Field(sa_type=Text, primary_key=True)
-    started_ms: int = _int()
-    finished_ms: int | None = _int(nullable=True)
-    status: str = _text()
-    files: int = _int()
-    bytes_read: int = _int()
-    calls_new: int = _int()
-    calls_grown: int = _int()
-    calls_unchanged: int = _int()
-    lines_skipped: int = _int()
-    errors: str = _text()
+    id: str = words(primary_key=True)
+    started_ms: int = whole()
+    finished_ms: int | None = whole(nullable=True)
+    status: str = words()
+    files: int = whole()
+    bytes_read: int = whole()
+    calls_new: int = whole()
+    calls_grown: int = whole()
+    calls_unchanged: int = whole()
+    lines_skipped: int = whole()
+    errors: str = words()
 
 
 class Lease(SQLModel, table=True):
     """Who alone may do a job until when (epoch milliseconds), e.g. `sync`."""
 
-    name: str = Field(sa_type=Text, primary_key=True)
-    holder: str = _text()
-    expires_ms: int = _int()
+    name: str = words(primary_key=True)
+    holder: str = words()
+    expires_ms: int = whole()
 
 
 class ChangeCount(SQLModel, table=True):
     """Counts the transactions that changed calls; per owner, and 0 for everybody."""
 
     __tablename__ = "change_count"
-    owner_id: int = _int(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    changes: int = _int()
+    owner_id: int = key()
+    changes: int = whole()

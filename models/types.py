@@ -1,11 +1,11 @@
-"""Column types that keep one meaning on SQLite and PostgreSQL: times and money."""
+"""Columns that mean the same on SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Text
 from sqlalchemy.types import TypeDecorator
-
-NanoUSD = BigInteger  # integer nano-dollars; `_nanousd` in every column name
+from sqlmodel import Field
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -38,3 +38,23 @@ def from_ms(ms: int) -> datetime:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def whole(**options: Any) -> Any:
+    """A 64-bit integer column (SQLModel's plain int is 32 bits on PostgreSQL)."""
+    return Field(sa_type=BigInteger, **options)
+
+
+def key() -> Any:
+    """A 64-bit integer of the primary key whose value we choose."""
+    return whole(primary_key=True, sa_column_kwargs={"autoincrement": False})
+
+
+def words(**options: Any) -> Any:
+    """A text column."""
+    return Field(sa_type=Text, **options)
+
+
+def moment(**options: Any) -> Any:
+    """A time column: see UTCDateTime."""
+    return Field(sa_type=UTCDateTime, **options)

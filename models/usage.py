@@ -6,50 +6,38 @@ Ids of machines, projects and sessions count up per owner; they mean nothing wit
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import SQLModel
 
-from models.types import UTCDateTime
-
-
-def _int(**kw: object) -> int:
-    return Field(sa_type=BigInteger, **kw)  # SQLModel's plain int is 32 bits on PostgreSQL
-
-
-def _id() -> int:
-    return Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
-
-
-def _text(**kw: object) -> str:
-    return Field(sa_type=Text, **kw)
+from models.types import key, moment, whole, words
 
 
 class LlmModel(SQLModel, table=True):
     """A model name as agents write it, with its family and provider. Shared by all owners."""
 
     __tablename__ = "llm_model"
-    id: int = _id()
-    name: str = _text(unique=True)
-    family: str = _text()
-    provider: str = _text()
+    id: int = key()
+    name: str = words(unique=True)
+    family: str = words()
+    provider: str = words()
 
 
 class Tool(SQLModel, table=True):
     """A tool's name as agents write it, e.g. `Bash` or `mcp__github__get_issue`. Shared by all owners."""
 
-    id: int = _id()
-    name: str = _text(unique=True)
+    id: int = key()
+    name: str = words(unique=True)
 
 
 class Machine(SQLModel, table=True):
     """A computer that agents ran on; `machine_key` is its identity, `name` may change."""
 
     __table_args__ = (UniqueConstraint("owner_id", "machine_key", name="machine_by_key"),)
-    owner_id: int = _id()
-    id: int = _id()
-    machine_key: str = _text()
-    name: str = _text()
-    first_seen_at: datetime = Field(sa_type=UTCDateTime)
+    owner_id: int = key()
+    id: int = key()
+    machine_key: str = words()
+    name: str = words()
+    first_seen_at: datetime = moment()
 
 
 class Project(SQLModel, table=True):
@@ -63,11 +51,11 @@ class Project(SQLModel, table=True):
         UniqueConstraint("owner_id", "project_key", name="project_by_key"),
         Index("project_by_path", "owner_id", "path"),
     )
-    owner_id: int = _id()
-    id: int = _id()
-    project_key: str = _text()
-    path: str = _text()
-    label: str = _text()
+    owner_id: int = key()
+    id: int = key()
+    project_key: str = words()
+    path: str = words()
+    label: str = words()
 
 
 class AgentSession(SQLModel, table=True):
@@ -84,35 +72,35 @@ class AgentSession(SQLModel, table=True):
         Index("agent_session_by_start", "owner_id", "first_ms"),
         Index("agent_session_by_end", "owner_id", "last_ms"),
     )
-    owner_id: int = _id()
-    id: int = _id()
-    public_id: str = _text()
-    source_agent: str = _text()
-    session_key: str = _text()
-    machine_id: int = _int()
-    project_id: int = _int()
-    agent_version: str = _text()
-    finest_source: int = _int()
-    first_ms: int | None = _int(nullable=True, default=None)
-    last_ms: int | None = _int(nullable=True, default=None)
-    calls: int = _int()
-    input_tokens: int = _int()
-    output_tokens: int = _int()
-    cache_read_tokens: int = _int()
-    cache_write_5m_tokens: int = _int()
-    cache_write_1h_tokens: int = _int()
-    web_searches: int = _int()
-    cost_nanousd: int = _int()
-    unpriced_calls: int = _int()
+    owner_id: int = key()
+    id: int = key()
+    public_id: str = words()
+    source_agent: str = words()
+    session_key: str = words()
+    machine_id: int = whole()
+    project_id: int = whole()
+    agent_version: str = words()
+    finest_source: int = whole()
+    first_ms: int | None = whole(nullable=True, default=None)
+    last_ms: int | None = whole(nullable=True, default=None)
+    calls: int = whole()
+    input_tokens: int = whole()
+    output_tokens: int = whole()
+    cache_read_tokens: int = whole()
+    cache_write_5m_tokens: int = whole()
+    cache_write_1h_tokens: int = whole()
+    web_searches: int = whole()
+    cost_nanousd: int = whole()
+    unpriced_calls: int = whole()
 
 
 class SessionLink(SQLModel, table=True):
     """`session_id` repeats calls that `origin_session_id` owns: a resumed, forked or branched session."""
 
     __tablename__ = "session_link"
-    owner_id: int = _id()
-    session_id: int = _id()
-    origin_session_id: int = _id()
+    owner_id: int = key()
+    session_id: int = key()
+    origin_session_id: int = key()
 
 
 class Call(SQLModel, table=True):
@@ -129,34 +117,34 @@ class Call(SQLModel, table=True):
         Index("call_by_session", "owner_id", "agent_session_id", "at_ms"),
         Index("call_by_time", "owner_id", "at_ms"),
     )
-    owner_id: int = _id()
-    call_key: str = Field(sa_type=Text, primary_key=True)
-    at_ms: int = _int()
-    agent_session_id: int = _int()
-    machine_id: int = _int()
-    project_id: int = _int()
-    llm_model_id: int = _int()
-    input_tokens: int = _int()
-    output_tokens: int = _int()
-    cache_read_tokens: int = _int()
-    cache_write_5m_tokens: int = _int()
-    cache_write_1h_tokens: int = _int()
-    web_searches: int = _int()
-    cost_nanousd: int = _int()
-    rate_id: int | None = _int(nullable=True)
-    client_cost_nanousd: int | None = _int(nullable=True)
-    stated_5m_tokens: int = _int()
-    stated_write_tokens: int = _int()
-    speed: str = _text()
-    service_tier: str = _text()
-    inference_geo: str = _text()
-    source: int = _int()
-    is_superseded: int = _int()
-    is_sidechain: int = _int()
-    is_copy: int = _int()
-    request_id: str = _text()
-    agent_id: str = _text()
-    git_branch: str = _text()
-    stop_reason: str = _text()
-    tools: str = _text()
-    received_ms: int = _int()
+    owner_id: int = key()
+    call_key: str = words(primary_key=True)
+    at_ms: int = whole()
+    agent_session_id: int = whole()
+    machine_id: int = whole()
+    project_id: int = whole()
+    llm_model_id: int = whole()
+    input_tokens: int = whole()
+    output_tokens: int = whole()
+    cache_read_tokens: int = whole()
+    cache_write_5m_tokens: int = whole()
+    cache_write_1h_tokens: int = whole()
+    web_searches: int = whole()
+    cost_nanousd: int = whole()
+    rate_id: int | None = whole(nullable=True)
+    client_cost_nanousd: int | None = whole(nullable=True)
+    stated_5m_tokens: int = whole()
+    stated_write_tokens: int = whole()
+    speed: str = words()
+    service_tier: str = words()
+    inference_geo: str = words()
+    source: int = whole()
+    is_superseded: int = whole()
+    is_sidechain: int = whole()
+    is_copy: int = whole()
+    request_id: str = words()
+    agent_id: str = words()
+    git_branch: str = words()
+    stop_reason: str = words()
+    tools: str = words()
+    received_ms: int = whole()

@@ -23,6 +23,8 @@ SYNTHETIC = "<synthetic>"  # local error texts, no call
 STANDARD = "standard"  # of speed and service tier: the same as saying nothing
 NEEDLE = b'"input_tokens":'  # in every usage object, first in it, and never unescaped inside quoted text
 HEAD_BYTES = 1024
+NO_GEO = "not_available"
+TEXTS_KEPT = 10_000
 CHUNK_BYTES = 256 << 10
 LINE_BYTES_MAX = 10 << 20
 COUNT_MAX = 1_000_000_000
@@ -69,6 +71,7 @@ class Reader:
         self.machine_key = machine_key
         self.reading = Reading()
         self._calls = self.reading.calls
+        self._texts = _Texts()
         self._latest_ms = latest_ms()
         self._buffer = bytearray(CHUNK_BYTES)
         self._path = ""
@@ -222,7 +225,7 @@ class Reader:
             self._skip("no usable timestamp")
             return
         split, server_tools = usage.cache_creation, usage.server_tool_use
-        counts = (
+        counts: tuple[int, ...] = (
             usage.input_tokens,
             usage.output_tokens,
             usage.cache_read_input_tokens,
@@ -241,6 +244,7 @@ class Reader:
             or known.session_key != line.sessionId
             or usage.speed not in (None, STANDARD, known.speed)
             or usage.service_tier not in (None, STANDARD, known.service_tier)
+            or usage.inference_geo not in (None, NO_GEO, known.inference_geo)
             or line.costUSD is not None
         ):
             self._first_or_other_copy(at_ms, counts, line, answer, agent_id)
@@ -248,7 +252,7 @@ class Reader:
         if counts != known.counts:
             known.grow(counts)
         if message.content.__class__ is list:
-            _take_tools(known.tools, message.content)
+            known.tools = _tools(known.tools, message.content)
         if message.stop_reason is not None and message.stop_reason > known.stop_reason:
             known.stop_reason = message.stop_reason
         if usage.iterations:
@@ -276,34 +280,30 @@ class Reader:
         self, key: str, at_ms: int, counts: tuple[int, ...], line: Any, answer: Any, agent_id: str | None
     ) -> CallDraft:
         message, usage = answer.message, answer.message.usage
-        tools: dict[str, str] = {}
-        if message.content.__class__ is list:
-            _take_tools(tools, message.content)
+        texts = self._texts
         cost, speed, tier, geo = line.costUSD, usage.speed, usage.service_tier, usage.inference_geo
-        draft = CallDraft(
+        return CallDraft(
             key,
             at_ms,
-            line.sessionId or self._session_key(line),
+            texts[line.sessionId or self._session_key(line)],
             self.machine_key,
             self._project_key,
-            line.cwd or "",
-            message.model,
+            texts[line.cwd],
+            texts[message.model],
             counts,
             round(cost * 1e9) if cost is not None and 0 <= cost <= 1e5 else None,
-            "" if speed is None or speed == STANDARD else speed,
-            "" if tier is None or tier == STANDARD else tier,
-            "" if geo is None or geo == "not_available" else geo,
+            "" if speed is None or speed == STANDARD else texts[speed],
+            "" if tier is None or tier == STANDARD else texts[tier],
+            "" if geo is None or geo == NO_GEO else texts[geo],
             1 if line.isSidechain or answer.isSidechain or agent_id else 0,
             1 if line.forkedFrom is not None else 0,
-            answer.requestId or "",
-            agent_id or line.agentId or "",
-            line.gitBranch or "",
-            line.version or "",
-            message.stop_reason or "",
-            tools,
+            storable(answer.requestId or ""),
+            texts[agent_id or line.agentId],
+            texts[line.gitBranch],
+            texts[line.version],
+            texts[message.stop_reason],
+            _tools(None, message.content),
         )
-        draft.tidy()
-        return draft
 
     def _advisors(self, key: str, at_ms: int, line: Any, answer: Any, agent_id: str | None) -> None:
         """An advisor's part of an answer is a call of its own: other model, not contained in the top figures."""
@@ -311,7 +311,8 @@ class Reader:
             if part.type != "advisor_message" or not part.model:
                 continue
             draft = self._draft(f"{key}#{index}", at_ms, _counts(part), line, answer, agent_id)
-            draft.llm_model, draft.tools, draft.client_cost_nanousd = part.model, {}, None
+            draft.llm_model = self._texts[part.model]
+            draft.tools = draft.client_cost_nanousd = None
             self._add(draft)
 
     def _skip(self, reason: str) -> None:
@@ -336,13 +337,28 @@ def _counts(usage: Any) -> tuple[int, ...]:
     )
 
 
-def _take_tools(tools: dict[str, str], content: list[Any]) -> None:
-    for block in content:
-        if block.type == "tool_use" and block.id and block.name:
-            tail, name = block.id[-TOOL_ID_TAIL:], block.name
-            if not name.isascii() or not tail.isalnum() or len(name) > TOOL_NAME_MAX or not name.isprintable():
-                tail, name = "".join(tail.split()), " ".join(storable(name)[:TOOL_NAME_MAX].split())
-            tools.setdefault(tail, name)
+def _tools(known: dict[str, str] | None, content: Any) -> dict[str, str] | None:
+    """The tool uses among content blocks, added to those known: tail of the id -> name."""
+    if content.__class__ is list:
+        for block in content:
+            if block.type == "tool_use" and block.id and block.name:
+                tail, name = block.id[-TOOL_ID_TAIL:], block.name
+                if not (tail.isalnum() and name.isprintable() and len(name) <= TOOL_NAME_MAX):
+                    tail, name = "".join(storable(tail).split()), " ".join(storable(name)[:TOOL_NAME_MAX].split())
+                if known is None:
+                    known = {}
+                known.setdefault(tail, name)
+    return known
+
+
+class _Texts(dict[Any, str]):
+    """Storable form of a text, shared by all lines that repeat it; None is the empty text."""
+
+    def __missing__(self, text: str | None) -> str:
+        if len(self) >= TEXTS_KEPT:
+            self.clear()
+        self[text] = found = storable(text or "")
+        return found
 
 
 def _head_hash(handle: int, offset_bytes: int) -> str:
@@ -383,8 +399,8 @@ def walk(root: Path) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
                     if entry.is_dir(follow_symlinks=False):
                         stack.append((entry.path, project_key or entry.name))
                     elif entry.is_symlink():
-                        if problem := _judge_link(entry, base):
-                            yield problem
+                        if left := _judge_link(entry, base):
+                            yield left
                     elif entry.name.endswith(".jsonl"):
                         facts = entry.stat(follow_symlinks=False)
                         if stat.S_ISREG(facts.st_mode):

@@ -1,7 +1,7 @@
 """Decoding one line of a Claude Code transcript: typed and quick where possible, patient where needed.
 
-The typed decoder refuses what is not exactly as expected (a null or textual count, two objects on one line); the patient
-one then takes what can be taken and says what could not. Without msgspec every line is read patiently.
+The typed decoder refuses what is not exactly as expected (a null or textual count, two objects on one line); the
+patient one then takes what can be taken and says what could not. Without msgspec every line is read patiently.
 """
 
 from __future__ import annotations

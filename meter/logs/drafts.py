@@ -5,9 +5,15 @@ Standard library only, so that the same readers also run inside the push agent.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+try:
+    import msgspec
+except ImportError:
+    msgspec = None  # type: ignore[assignment]
 
 # A provider's id alone identifies a call; these begin one, followed by a long random part.
 _ID_PREFIXES = ("msg_", "chatcmpl-", "resp_", "gen-")
@@ -18,98 +24,65 @@ TOOL_NAME_MAX = 200
 TOOL_ID_TAIL = 12  # characters of a tool-use id that tell the uses within one call apart
 
 
-class CallDraft:
+class _Fields:
+    """What a draft is made of. `counts` are input, output, cache read, stated 5-minute writes, 1-hour writes, stated
+    total of writes (tokens), and web searches."""
+
+    call_key: str
+    at_ms: int
+    session_key: str
+    machine_key: str
+    project_key: str
+    project_path: str
+    llm_model: str
+    counts: tuple[int, ...]
+    client_cost_nanousd: int | None = None
+    speed: str = ""
+    service_tier: str = ""
+    inference_geo: str = ""
+    is_sidechain: int = 0
+    is_copy: int = 0
+    request_id: str = ""
+    agent_id: str = ""
+    git_branch: str = ""
+    agent_version: str = ""
+    stop_reason: str = ""
+    tools: dict[str, str] | None = None
+    also_in: tuple[str, ...] = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *values: Any, **named: Any) -> None: ...
+
+
+_NAMES = tuple(_Fields.__annotations__)
+if not TYPE_CHECKING:
+    if msgspec is not None:  # made and sent between processes several times as fast
+        _kinds = get_type_hints(_Fields)
+        _specs = [
+            (name, _kinds[name], *([getattr(_Fields, name)] if hasattr(_Fields, name) else [])) for name in _NAMES
+        ]
+        _Fields = msgspec.defstruct("_Fields", _specs, gc=False, array_like=True)
+    else:
+        _Fields = dataclasses.dataclass(_Fields)
+
+
+class CallDraft(_Fields):
     """One model call as a log tells it; several drafts of one call merge into one.
 
-    `counts` are input, output, cache read, stated 5-minute writes, 1-hour writes, stated total of writes (tokens), and
-    web searches. Times are epoch milliseconds UTC. `tools` maps the tail of a tool-use id to the tool's name.
+    Times are epoch milliseconds UTC. `tools` maps the tail of a tool-use id to the tool's name, or is None.
     `client_cost_nanousd` is the agent's own figure, or None. `also_in`: further sessions that repeat the call.
     """
 
-    __slots__ = (
-        "call_key",
-        "at_ms",
-        "session_key",
-        "machine_key",
-        "project_key",
-        "project_path",
-        "llm_model",
-        "counts",
-        "client_cost_nanousd",
-        "speed",
-        "service_tier",
-        "inference_geo",
-        "is_sidechain",
-        "is_copy",
-        "request_id",
-        "agent_id",
-        "git_branch",
-        "agent_version",
-        "stop_reason",
-        "tools",
-        "also_in",
-    )
-
-    def __init__(
-        self,
-        call_key: str,
-        at_ms: int,
-        session_key: str,
-        machine_key: str,
-        project_key: str,
-        project_path: str,
-        llm_model: str,
-        counts: tuple[int, ...],
-        client_cost_nanousd: int | None = None,
-        speed: str = "",
-        service_tier: str = "",
-        inference_geo: str = "",
-        is_sidechain: int = 0,
-        is_copy: int = 0,
-        request_id: str = "",
-        agent_id: str = "",
-        git_branch: str = "",
-        agent_version: str = "",
-        stop_reason: str = "",
-        tools: dict[str, str] | None = None,
-        also_in: tuple[str, ...] = (),
-    ) -> None:
-        self.call_key = call_key
-        self.at_ms = at_ms
-        self.session_key = session_key
-        self.machine_key = machine_key
-        self.project_key = project_key
-        self.project_path = project_path
-        self.llm_model = llm_model
-        self.counts = counts
-        self.client_cost_nanousd = client_cost_nanousd
-        self.speed = speed
-        self.service_tier = service_tier
-        self.inference_geo = inference_geo
-        self.is_sidechain = is_sidechain
-        self.is_copy = is_copy
-        self.request_id = request_id
-        self.agent_id = agent_id
-        self.git_branch = git_branch
-        self.agent_version = agent_version
-        self.stop_reason = stop_reason
-        self.tools = {} if tools is None else tools
-        self.also_in = also_in
-
     def as_tuple(self) -> tuple[Any, ...]:
-        """The values in the order of `__init__`: what travels between processes."""
-        return _all_values(self)
-
-    def tidy(self) -> None:
-        """Keep texts storable alike everywhere: no NUL, no lone surrogates, at most `TEXT_MAX` characters."""
-        joined = f"{self.call_key}{self.session_key}{self.project_path}{self.llm_model}{self.request_id}{self.git_branch}"
-        if len(joined) > TEXT_MAX or "\x00" in joined:
-            for name in _TEXTS:
-                setattr(self, name, storable(getattr(self, name)))
+        """The values in the order of the fields."""
+        values: tuple[Any, ...] = _all_values(self)
+        return values
 
     def owner_rank(self) -> tuple[Any, ...]:
         """The smallest rank among the copies of a call owns it: first in time, then the original, then by name."""
-        return (self.at_ms, self.is_copy, self.is_sidechain, self.session_key, self.project_key, self.machine_key)
+        where = (self.session_key, self.project_key, self.machine_key, self.agent_id)
+        return (self.at_ms, self.is_copy, self.is_sidechain, *where, self.llm_model, self.request_id, self.git_branch)
 
     def merge(self, other: CallDraft) -> None:
         """Take in another copy of the same call; any order of copies gives the same result."""
@@ -120,7 +93,7 @@ class CallDraft:
             if getattr(other, name) > getattr(self, name):
                 setattr(self, name, getattr(other, name))
         if other.tools:
-            self.tools = {**other.tools, **self.tools}
+            self.tools = {**other.tools, **(self.tools or {})}
         sessions = {self.session_key, other.session_key, *self.also_in, *other.also_in}
         if other.owner_rank() < self.owner_rank():
             for name in _OWNED:
@@ -134,10 +107,10 @@ class CallDraft:
 
 
 def storable(text: str) -> str:
-    """Text without what a database refuses: NUL and lone surrogates become U+FFFD; cut at `TEXT_MAX`."""
-    if "\x00" in text:
-        text = text.replace("\x00", "\ufffd")
-    return text[:TEXT_MAX].encode("utf-8", "replace").decode("utf-8")
+    """Text that every database takes: NUL and lone surrogates become U+FFFD; cut at `TEXT_MAX` characters."""
+    if text.isascii() and len(text) <= TEXT_MAX and "\x00" not in text:
+        return text
+    return text[:TEXT_MAX].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def split_writes(stated_5m: int, write_1h: int, stated_total: int) -> tuple[int, int]:
@@ -160,12 +133,7 @@ _OWNED = (
     "git_branch",
     "agent_version",
 )
-_TEXTS = tuple(
-    name
-    for name in CallDraft.__slots__
-    if name not in ("at_ms", "counts", "client_cost_nanousd", "is_sidechain", "is_copy", "tools", "also_in")
-)
-_all_values = attrgetter(*CallDraft.__slots__)
+_all_values = attrgetter(*_NAMES)
 
 
 def is_provider_id(message_id: str) -> bool:
@@ -184,8 +152,8 @@ def call_key(message_id: str, session_key: str, request_id: str, at_ms: int, llm
     request (or time). Without any id, the call's own facts are hashed.
     """
     if is_provider_id(message_id):
-        return message_id
+        return storable(message_id)
     if message_id or request_id:
-        return f"{session_key}|{request_id or at_ms}|{message_id}"
+        return storable(f"{session_key}|{request_id or at_ms}|{message_id}")
     facts = repr((session_key, at_ms, llm_model, tuple(counts)))
     return "hash:" + hashlib.blake2b(facts.encode("utf-8", "replace"), digest_size=16).hexdigest()

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import gc
-import marshal
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from meter.logs.claude_code import FileState, Problem, Reader, Reading
 from meter.logs.drafts import CallDraft
+
+try:
+    import msgspec
+except ImportError:
+    CAN_SEND = False  # then there are no workers either
+else:
+    CAN_SEND = True
+    _ENCODE = msgspec.msgpack.Encoder().encode
+    _DECODE = msgspec.msgpack.Decoder(tuple[list[CallDraft], list[FileState], list[Problem], int, int]).decode
 
 JOB_BYTES = 16 << 20
 WORKERS_FROM_BYTES = 64 << 20  # below this a process costs more than it brings
@@ -37,7 +44,7 @@ def readings(jobs: list[Job], machine_key: str, may_fork: bool) -> Iterator[Read
     """The reading of every job, in any order. Worker processes only for much work, and never from a threaded server."""
     todo_bytes = sum(item[2] for job in jobs for item in job)
     workers = min(WORKERS_MAX, os.cpu_count() or 1, len(jobs))
-    if not may_fork or workers < 2 or todo_bytes < WORKERS_FROM_BYTES or not hasattr(os, "fork"):
+    if not CAN_SEND or not may_fork or workers < 2 or todo_bytes < WORKERS_FROM_BYTES or not hasattr(os, "fork"):
         reader = Reader(machine_key)
         for job in jobs:
             yield _read(reader, job)
@@ -70,27 +77,11 @@ def _work(job: Job) -> bytes:
 
 
 def _pack(reading: Reading) -> bytes:
-    return marshal.dumps(
-        (
-            [draft.as_tuple() for draft in reading.calls.values()],
-            [_fields(state) for state in reading.states],
-            [_fields(problem) for problem in reading.problems],
-            reading.lines_skipped,
-            reading.bytes_read,
-        )
+    return _ENCODE(
+        (list(reading.calls.values()), reading.states, reading.problems, reading.lines_skipped, reading.bytes_read)
     )
 
 
 def _unpack(packed: bytes) -> Reading:
-    drafts, states, problems, lines_skipped, bytes_read = marshal.loads(packed)
-    return Reading(
-        {values[0]: CallDraft(*values) for values in drafts},
-        [FileState(*values) for values in states],
-        [Problem(*values) for values in problems],
-        lines_skipped,
-        bytes_read,
-    )
-
-
-def _fields(record: Any) -> tuple[Any, ...]:
-    return tuple(getattr(record, name) for name in record.__slots__)
+    drafts, states, problems, lines_skipped, bytes_read = _DECODE(packed)
+    return Reading({draft.call_key: draft for draft in drafts}, states, problems, lines_skipped, bytes_read)

@@ -20,7 +20,10 @@ class Choices:
 _PEOPLE = "select id, case when name <> '' then name else email end from person {where} order by 2, 1"
 _MACHINES = "select distinct name from machine {where} order by 1"
 _PROJECTS = "select distinct path, label from project {where} order by 2, 1"
-_MODELS = "select name from llm_model where id in (select distinct llm_model_id from usage_month where owner_id = :owner) order by 1"
+_MODELS = (
+    "select name from llm_model where id in"
+    " (select distinct llm_model_id from usage_month where owner_id = :owner) order by 1"
+)
 
 
 def choices(db: Connection, scope: Scope) -> Choices:

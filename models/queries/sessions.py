@@ -1,4 +1,4 @@
-"""Distinct sessions: additive by hour (see models/rollups.py SessionActive), counted one by one only where that cannot be."""
+"""Distinct sessions: additive by hour (models/rollups.py SessionActive), counted one by one where that cannot be."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,8 @@ def sessions_per_bucket(db: Connection, scope: Scope, filters: Filters, buckets:
 def _add_active_hours(db: Connection, scope: Scope, buckets: Sequence[Bucket], counts: list[int]) -> None:
     """Whole hours: a session counts in the one hour before which it was not active in the bucket."""
     hours = [
-        (index, to_ms(bucket.start_at) // HOUR_MS, to_ms(bucket.end_at) // HOUR_MS) for index, bucket in enumerate(buckets)
+        (index, to_ms(bucket.start_at) // HOUR_MS, to_ms(bucket.end_at) // HOUR_MS)
+        for index, bucket in enumerate(buckets)
     ]
     rows = db.execute(
         text(
@@ -54,8 +55,9 @@ def _add_ragged_end(db: Connection, scope: Scope, bucket: Bucket, counts: list[i
     sql = text(
         f"select count(*) from (select distinct t.owner_id, t.agent_session_id from {source}call t where {condition}"
         " and t.at_ms >= :edge and t.at_ms < :end and t.is_superseded = 0) as late where not exists"
-        " (select 1 from usage_quarter u where u.owner_id = late.owner_id and u.agent_session_id = late.agent_session_id"
-        " and u.quarter >= :first and u.quarter < :behind and u.calls > 0)"
+        " (select 1 from usage_quarter u where u.owner_id = late.owner_id"
+        " and u.agent_session_id = late.agent_session_id and u.quarter >= :first and u.quarter < :behind"
+        " and u.calls > 0)"
     )
     values = {"edge": edge_ms, "end": end_ms, "first": start_ms // QUARTER_MS, "behind": edge_ms // QUARTER_MS}
     if scope.owner_id is not None:
@@ -77,7 +79,10 @@ def _add_one_by_one(
     for index, bucket in enumerate(buckets):
         first_ms, end_ms = to_ms(bucket.start_at), to_ms(bucket.end_at)
         whole.append((index, -(-first_ms // QUARTER_MS), end_ms // QUARTER_MS))
-        for start, end in ((first_ms, -(-first_ms // QUARTER_MS) * QUARTER_MS), (end_ms // QUARTER_MS * QUARTER_MS, end_ms)):
+        for start, end in (
+            (first_ms, -(-first_ms // QUARTER_MS) * QUARTER_MS),
+            (end_ms // QUARTER_MS * QUARTER_MS, end_ms),
+        ):
             if start < end:
                 ragged.append((index, start, min(end, end_ms)))
     parts = [

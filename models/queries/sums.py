@@ -35,9 +35,7 @@ DIMENSIONS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
 _UNPRICED = "case when t.rate_id is null and t.client_cost_nanousd is null then 1 else 0 end"
 
 
-def sums(
-    db: Connection, scope: Scope, filters: Filters, buckets: Sequence[Bucket], per: str
-) -> list[tuple[Any, ...]]:
+def sums(db: Connection, scope: Scope, filters: Filters, buckets: Sequence[Bucket], per: str) -> list[tuple[Any, ...]]:
     """Rows (bucket index, columns of the dimension ..., the nine sums) where there was a call; exact at any edge.
 
     `filters` narrows by machine, project and model; its range is not looked at, the buckets are.
@@ -71,7 +69,7 @@ def narrowing(scope: Scope, filters: Filters) -> dict[str, Any]:
 
 def _tables(per: str, filters: Filters) -> dict[str, str]:
     """The tables that can answer: filters on what a rollup does not have leave only the fine ones."""
-    columns, tables = DIMENSIONS[per]
+    tables = DIMENSIONS[per][1]
     filtered = filters.machine is not None or filters.project is not None
     if filtered or (filters.llm_model is not None and per in ("machine", "project")):
         return _FINE
@@ -112,7 +110,7 @@ def _part(
         measured[0], measured[-1] = "count(*)", f"sum({_UNPRICED})"
         condition += " and t.is_superseded = 0"
     chosen = ", ".join(["b.bucket", *(f"t.{name}" for name in columns)])
-    named = ", ".join(f"{sql} as {name}" for sql, name in zip(measured, SUMS))
+    named = ", ".join(f"{sql} as {name}" for sql, name in zip(measured, SUMS, strict=True))
     ranges = rows_sql.replace(":buckets", f":{level}_buckets")
     return (
         f"select {chosen}, {named} from {ranges} b cross join {source}{table} t"

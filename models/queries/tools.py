@@ -27,7 +27,9 @@ def by_tool(db: Connection, scope: Scope, filters: Filters) -> tuple[ToolUse, ..
         counts = _from_sums(db, scope, filters)
     else:
         counts = _from_calls(db, scope, filters, to_ms(filters.start_at), to_ms(filters.end_at))
-    return tuple(ToolUse(name, uses) for name, uses in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if uses)
+    return tuple(
+        ToolUse(name, uses) for name, uses in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if uses
+    )
 
 
 def _from_sums(db: Connection, scope: Scope, filters: Filters) -> Counter[str]:
@@ -62,9 +64,11 @@ def _from_calls(db: Connection, scope: Scope, filters: Filters, start_ms: int, e
     rows = db.execute(
         text(
             f"select c.tools from {source}usage_quarter t join call c on c.owner_id = t.owner_id"
-            " and c.agent_session_id = t.agent_session_id and c.machine_id = t.machine_id and c.project_id = t.project_id"
-            " and c.llm_model_id = t.llm_model_id and c.at_ms >= t.quarter * 900000 and c.at_ms < (t.quarter + 1) * 900000"
-            f" where {condition} and t.quarter >= :first and t.quarter <= :last and c.at_ms >= :start and c.at_ms < :end"
+            " and c.agent_session_id = t.agent_session_id and c.machine_id = t.machine_id"
+            " and c.project_id = t.project_id and c.llm_model_id = t.llm_model_id"
+            " and c.at_ms >= t.quarter * 900000 and c.at_ms < (t.quarter + 1) * 900000"
+            f" where {condition} and t.quarter >= :first and t.quarter <= :last"
+            " and c.at_ms >= :start and c.at_ms < :end"
             " and c.is_superseded = 0 and c.tools <> ''"
         ),
         {

@@ -107,7 +107,9 @@ def series(
         _, _, kept = merged.setdefault((row[0], key), (label, family, [0] * 9))
         for index, value in enumerate(row[-9:]):
             kept[index] += int(value)
-    points = [SeriesPoint(bucket, key, label, family, Usage(*kept)) for (bucket, key), (label, family, kept) in merged.items()]
+    points = [
+        SeriesPoint(bucket, key, label, family, Usage(*kept)) for (bucket, key), (label, family, kept) in merged.items()
+    ]
     return tuple(sorted(points, key=lambda point: (point.bucket, point.key)))
 
 
@@ -178,7 +180,8 @@ def newest_call_at(db: Connection, scope: Scope, before_at: datetime | None = No
     owners = "(select id from person)" if everybody else "(:owner)"
     ms = db.execute(
         text(
-            "select max(at_ms) from (select (select max(at_ms) from call c where c.owner_id = o.id and c.is_superseded = 0"
+            "select max(at_ms) from (select (select max(at_ms) from call c"
+            " where c.owner_id = o.id and c.is_superseded = 0"
             f" and c.at_ms < :before) as at_ms from person o where o.id in {owners}) as newest"
         ),
         {"before": to_ms(before_at) if before_at else 1 << 60, **({} if everybody else {"owner": scope.owner_id})},

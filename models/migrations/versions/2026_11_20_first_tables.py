@@ -18,7 +18,10 @@ def upgrade() -> None:
 
 
 def _sums() -> list[sa.Column[int]]:
-    """The nine measures of a table of sums."""
+    """The nine measures of a table of sums.
+
+    They stand behind the key: SQLite 3.40 takes a table without rowid whose key is not in front for a broken one.
+    """
     names = (
         "calls",
         "input_tokens",
@@ -243,37 +246,37 @@ def _people() -> None:
 def _rollups() -> None:
     op.create_table(
         "machine_day",
-        *_sums(),
         sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("day", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("machine_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        *_sums(),
         sa.PrimaryKeyConstraint("owner_id", "day", "machine_id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "machine_month",
-        *_sums(),
         sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("month", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("machine_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        *_sums(),
         sa.PrimaryKeyConstraint("owner_id", "month", "machine_id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "project_day",
-        *_sums(),
         sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("day", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("project_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        *_sums(),
         sa.PrimaryKeyConstraint("owner_id", "day", "project_id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "project_month",
-        *_sums(),
         sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("month", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("project_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        *_sums(),
         sa.PrimaryKeyConstraint("owner_id", "month", "project_id"),
         sqlite_with_rowid=False,
     )
@@ -306,46 +309,48 @@ def _rollups() -> None:
     )
     op.create_table(
         "usage_day",
-        *_sums(),
         sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("day", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        *_sums(),
         sa.PrimaryKeyConstraint("owner_id", "day", "llm_model_id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "usage_hour",
-        *_sums(),
         sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("hour", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        *_sums(),
         sa.PrimaryKeyConstraint("owner_id", "hour", "llm_model_id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "usage_month",
-        *_sums(),
         sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("month", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        *_sums(),
         sa.PrimaryKeyConstraint("owner_id", "month", "llm_model_id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "usage_quarter",
-        *_sums(),
         sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("quarter", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("agent_session_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("machine_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("project_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        *_sums(),
         sa.PrimaryKeyConstraint("owner_id", "quarter", "agent_session_id", "machine_id", "project_id", "llm_model_id"),
         sqlite_with_rowid=False,
     )
     op.create_index("usage_quarter_by_machine", "usage_quarter", ["owner_id", "machine_id", "quarter"], unique=False)
     op.create_index("usage_quarter_by_project", "usage_quarter", ["owner_id", "project_id", "quarter"], unique=False)
-    op.create_index("usage_quarter_by_session", "usage_quarter", ["owner_id", "agent_session_id", "quarter"], unique=False)
+    op.create_index(
+        "usage_quarter_by_session", "usage_quarter", ["owner_id", "agent_session_id", "quarter"], unique=False
+    )
 
 
 def _prices() -> None:
