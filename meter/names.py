@@ -3,9 +3,9 @@
 import re
 import uuid
 from collections.abc import Callable
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from meter.labels import short_labels
 from meter.logs.drafts import CallDraft
 from meter.pricing import family_of, provider_of
 from models.bulk import Store
@@ -67,19 +67,30 @@ class Names:
         sql = "select project_key, id, path from project where owner_id = ? and project_key in {keys}"
         rows = self._store.rows_by_key(sql, (self._owner_id,), sorted(paths))
         found = {key: id_ for key, id_, _ in rows}
-        for key, id_, known in rows:
-            if paths[key] != known and folder_name(paths[key]) == key != folder_name(known):
-                change = "update project set path = ?, label = ? where owner_id = ? and id = ?"
-                self._store.run(change, (paths[key], label_of(paths[key]), self._owner_id, id_))
+        better = [
+            (paths[key], self._owner_id, id_)
+            for key, id_, known in rows
+            if paths[key] != known and folder_name(paths[key]) == key != folder_name(known)
+        ]
+        self._store.run_many("update project set path = ? where owner_id = ? and id = ?", better)
         missing = sorted(paths.keys() - found.keys())
         if missing:
             ids = enumerate(missing, start=self._next_id("project"))
-            new = [(self._owner_id, id_, key, paths[key] or key, label_of(paths[key] or key)) for id_, key in ids]
+            new = [(self._owner_id, id_, key, paths[key] or key, "") for id_, key in ids]
             self._store.run_many(
                 "insert into project (owner_id, id, project_key, path, label) values (?, ?, ?, ?, ?)", new
             )
             found.update((row[2], row[1]) for row in new)
+        if missing or better:
+            self._label_projects()
         return found
+
+    def _label_projects(self) -> None:
+        """Labels of all projects of the owner: a new one may need an old one to be told apart."""
+        rows = self._store.rows("select id, path, label from project where owner_id = ?", (self._owner_id,))
+        labels = short_labels({path for _, path, _ in rows})
+        changed = [(labels[path], self._owner_id, id_) for id_, path, label in rows if labels[path] != label]
+        self._store.run_many("update project set label = ? where owner_id = ? and id = ?", changed)
 
     def _sessions(self, drafts: list[CallDraft], source_agent: str) -> dict[str, int]:
         first: dict[str, CallDraft] = {}
@@ -140,12 +151,6 @@ class Names:
 def folder_name(path: str) -> str:
     """How Claude Code names the folder of a working directory below `projects/`."""
     return _NOT_PLAIN.sub("-", path)
-
-
-def label_of(path: str) -> str:
-    """A project's short name: the last part of its path, whichever system wrote it."""
-    pure = PureWindowsPath(path) if "\\" in path else PurePosixPath(path)
-    return pure.name or path
 
 
 def _llm_model_row(id_: int, name: str) -> tuple[object, ...]:

@@ -44,7 +44,7 @@ class Project(SQLModel, table=True):
     """A folder that agents worked in.
 
     `project_key` is the agent's own name of it (Claude Code: the folder below `projects/`), `path` the
-    working directory as the agent wrote it, `label` its last part.
+    working directory as the agent wrote it, `label` the end of it that tells it from the owner's other projects.
     """
 
     __table_args__ = (
