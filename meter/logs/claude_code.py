@@ -23,6 +23,8 @@ SYNTHETIC = "<synthetic>"  # local error texts, no call
 STANDARD = "standard"  # of speed and service tier: the same as saying nothing
 NEEDLE = b'"input_tokens":'  # in every usage object, first in it, and never unescaped inside quoted text
 HEAD_BYTES = 1024
+TAIL_BYTES = 600
+LONG_LINE_BYTES = 2048
 NO_GEO = "not_available"
 TEXTS_KEPT = 10_000
 CHUNK_BYTES = 256 << 10
@@ -166,6 +168,8 @@ class Reader:
                 if buffer[start] != 123 or buffer[stop - 1] != 125:  # { and }
                     self._line = number
                     self._odd_line(view[start:stop].tobytes())
+                elif stop - start > LONG_LINE_BYTES and self._is_long_user_line(start, stop):
+                    pass
                 elif find(NEEDLE, start, stop) >= 0:
                     try:
                         line = decode_line(view[start:stop])
@@ -179,6 +183,19 @@ class Reader:
                             self._usage_line(line)
                 start = stop + 1
         self._line = number
+
+    def _is_long_user_line(self, start: int, stop: int) -> bool:
+        """True for a user's line by its two ends: it carries no call, and most bytes of a transcript are in such.
+
+        An answer before or behind it on the same line shows at one of the ends.
+        """
+        find = self._buffer.find
+        role = find(b'"role":"user"', start, start + HEAD_BYTES)
+        return (
+            role >= 0
+            and find(b'"type":"user"', stop - TAIL_BYTES, stop) >= 0
+            and find(b'"role":"assistant"', start, role) < 0
+        )
 
     def _odd_line(self, raw: bytes) -> None:
         """A line that does not look like one object: blank is nothing, the rest is tried patiently."""
