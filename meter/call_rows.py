@@ -94,3 +94,8 @@ def sums_of(row: tuple[Any, ...]) -> tuple[int, ...]:
     at = PLACE
     unpriced = 1 if row[at["rate_id"]] is None and row[at["client_cost_nanousd"]] is None else 0
     return (1, *row[at["input_tokens"] : at["cost_nanousd"] + 1], unpriced)
+
+
+def tools_text(tools: dict[str, str]) -> str:
+    """The text that `known_tools` reads: one use a line, in an order that does not depend on when they were seen."""
+    return "\n".join([f"{tail} {name}" for tail, name in sorted(tools.items())])

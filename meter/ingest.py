@@ -23,6 +23,7 @@ from meter.call_rows import (
     draft_of,
     known_tools,
     sums_of,
+    tools_text,
 )
 from meter.logs.drafts import CallDraft, split_writes
 from meter.names import Names
@@ -84,9 +85,8 @@ class _Batch:
         self.names = Names(store, owner_id, drafts, agent, now_ms)
         self.changes = Changes()
         self.rows: list[tuple[Any, ...]] = []
-        self.firsts: dict[
-            int, tuple[int, int, int, str]
-        ] = {}  # session -> its earliest call: time, machine, project, version
+        # A session's first call (time, machine, project, agent version), and the time of its last.
+        self.firsts: dict[int, tuple[int, int, int, str]] = {}
         self.lasts: dict[int, int] = {}
         self.links: set[tuple[int, int]] = set()
 
@@ -196,7 +196,7 @@ class _Batch:
                 draft.agent_id,
                 draft.git_branch,
                 draft.stop_reason,
-                "\n".join(f"{tail} {name}" for tail, name in sorted(draft.tools.items())) if draft.tools else "",
+                tools_text(draft.tools) if draft.tools else "",
                 received_ms,
             )
         )

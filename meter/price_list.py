@@ -7,6 +7,7 @@ in milliseconds. `python -m meter.price_list` writes that file anew; a test comp
 import gzip
 import json
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,12 +43,11 @@ def current_version() -> str:
 
 def installed_version() -> str | None:
     """The version of the installed genai-prices package, None if it is not installed."""
-    from importlib import metadata  # costs more than the snapshot does
+    if find_spec("genai_prices") is None:
+        return None  # the usual case, answered without importlib.metadata, which costs more than the snapshot does
+    from importlib import metadata
 
-    try:
-        return metadata.version("genai-prices")
-    except metadata.PackageNotFoundError:
-        return None
+    return metadata.version("genai-prices")
 
 
 def flatten() -> PriceList:
