@@ -88,6 +88,7 @@ class _Batch:
         # A session's first call (time, machine, project, agent version), and the time of its last.
         self.firsts: dict[int, tuple[int, int, int, str]] = {}
         self.lasts: dict[int, int] = {}
+        self.moved_from: set[int] = set()  # sessions that lost a call, maybe the one they began with
         self.links: set[tuple[int, int]] = set()
 
     def merge(self) -> Ingested:
@@ -122,6 +123,7 @@ class _Batch:
         """Merge a draft into a stored call; False if that changes nothing."""
         known = draft_of(row)
         before, source = known.as_tuple(), row[PLACE["source"]]
+        self._adopt_names(row, known)
         known.merge(draft)
         finer = RANK[self.source] < RANK[source]
         if draft.also_in or known.also_in:
@@ -131,27 +133,22 @@ class _Batch:
         if not row[PLACE["is_superseded"]]:
             self.changes.take(row[2], row[3:7], sums_of(row))
             self._count_tools(row[2], known_tools(row[PLACE["tools"]]), -1)
-        self._adopt_names(known)
+            if (known.session_key, known.machine_key, known.project_key) != (before[2], before[3], before[4]):
+                self.moved_from.add(row[3])
         self._put(known, self.source if finer else source, row[PLACE["received_ms"]])
         return True
 
-    def _adopt_names(self, known: CallDraft) -> None:
-        """A call stays with a session, machine or project that this batch did not name: learn their ids."""
-        names = self.names
-        for kind, table, key in (
-            (names.sessions, "agent_session", known.session_key),
-            (names.machines, "machine", known.machine_key),
-            (names.projects, "project", known.project_key),
-        ):
-            if key not in kind:
-                column = {"agent_session": "session_key", "machine": "machine_key", "project": "project_key"}[table]
-                sql = f"select id from {table} where owner_id = ? and {column} = ?"
-                kind[key] = self.store.rows(sql, (self.owner_id, key))[0][0]
-        if known.llm_model not in names.llm_models:
-            sql = "select id from llm_model where name = ?"
-            names.llm_models[known.llm_model] = self.store.rows(sql, (known.llm_model,))[0][0]
-        for tool in set((known.tools or {}).values()) - names.tools.keys():
-            names.tools[tool] = self.store.rows("select id from tool where name = ?", (tool,))[0][0]
+    def _adopt_names(self, row: tuple[Any, ...], known: CallDraft) -> None:
+        """What a stored call is named after: this batch may have named none of it."""
+        names, session_id = self.names, row[3]
+        if known.session_key not in names.sessions:
+            sql = "select finest_source, first_ms from agent_session where owner_id = ? and id = ?"
+            ((finest, first_ms),) = self.store.rows(sql, (self.owner_id, session_id))
+            names.sessions[known.session_key] = session_id
+            names.finest[session_id], names.first_ms[session_id] = finest, first_ms
+        names.machines.setdefault(known.machine_key, row[4])
+        names.projects.setdefault(known.project_key, row[5])
+        names.llm_models.setdefault(known.llm_model, row[6])
 
     def _put(self, draft: CallDraft, source: int, received_ms: int) -> None:
         """Price a call and note its row and its sums."""
@@ -221,18 +218,13 @@ class _Batch:
 
     def _link(self, draft: CallDraft) -> None:
         """Sessions that repeat this call are linked to the one that owns it."""
-        self._adopt_names(draft)
         origin = self.names.sessions[draft.session_key]
-        for key in draft.also_in:
-            if key not in self.names.sessions:
-                sql = "select id from agent_session where owner_id = ? and session_key = ?"
-                self.names.sessions[key] = self.store.rows(sql, (self.owner_id, key))[0][0]
-            self.links.add((self.names.sessions[key], origin))
+        self.links.update((self.names.sessions[key], origin) for key in draft.also_in)
 
     def _supersede_coarser(self) -> None:
         """Where this source is finer than what a session had, the coarser calls stay stored but count no more."""
         rank = RANK[self.source]
-        sessions = {self.names.sessions[draft.session_key] for draft in self.drafts}
+        sessions = {self.names.sessions[key] for draft in self.drafts for key in (draft.session_key, *draft.also_in)}
         risen = sorted(session for session in sessions if rank < self.names.finest[session])
         if not risen:
             return
@@ -248,6 +240,7 @@ class _Batch:
         for row in self.store.rows_by_key(f"select {columns} from call {where}", (self.owner_id,), known):
             self.changes.take(row[2], row[3:7], sums_of(row))
             self._count_tools(row[2], known_tools(row[PLACE["tools"]]), -1)
+        self.moved_from.update(known)
         self.store.run_by_key(f"update call set is_superseded = 1 {where}", (self.owner_id,), known)
 
     def write(self) -> None:
@@ -285,7 +278,7 @@ class _Batch:
             for session_id, sums in totals.items()
         ]
         self.store.stage("session_change", columns, rows)
-        least = "min" if self.store.is_sqlite else "least"
+        least = self.store.least
         self.store.run(
             "update agent_session set "
             + ", ".join(f"{name} = agent_session.{name} + d.{name}" for name in rollups.SUMS)
@@ -305,12 +298,13 @@ class _Batch:
             "update agent_session set machine_id = ?, project_id = ?, agent_version = ? where owner_id = ? and id = ?"
         )
         self.store.run_many(change, began)
-        shrunk = sorted(self.changes.shrunk_sessions)
-        if shrunk:
-            self._recount_ends(shrunk)
+        self._recount_ends(sorted(self.changes.shrunk_sessions))
+        self._recount_beginnings(sorted(self.moved_from))
 
     def _recount_ends(self, sessions: list[int]) -> None:
-        """First and last call of sessions that lost some, from their calls."""
+        """First and last call of sessions whose calls were taken away or replaced, from their calls."""
+        if not sessions:
+            return
         sql = (
             "select agent_session_id, min(at_ms), max(at_ms) from call"
             " where owner_id = ? and is_superseded = 0 and agent_session_id in {keys} group by 1"
@@ -320,6 +314,18 @@ class _Batch:
             "update agent_session set first_ms = ?, last_ms = ? where owner_id = ? and id = ?",
             [(*ends.get(session_id, (None, None)), self.owner_id, session_id) for session_id in sessions],
         )
+
+    def _recount_beginnings(self, sessions: list[int]) -> None:
+        """Machine and project of sessions that may begin with another call now, from their calls."""
+        if not sessions:
+            return
+        sql = (
+            "select machine_id, project_id, owner_id, agent_session_id from (select owner_id, agent_session_id,"
+            " machine_id, project_id, row_number() over (partition by agent_session_id order by at_ms, call_key) as place"
+            " from call where owner_id = ? and is_superseded = 0 and agent_session_id in {keys}) as ranked where place = 1"
+        )
+        firsts = self.store.rows_by_key(sql, (self.owner_id,), sessions)
+        self.store.run_many("update agent_session set machine_id = ?, project_id = ? where owner_id = ? and id = ?", firsts)
 
 
 def note_change(store: Store, owner_id: int) -> None:

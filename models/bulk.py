@@ -26,7 +26,7 @@ class Store:
     def __init__(self, connection: Any, is_sqlite: bool) -> None:
         self.connection = connection
         self.is_sqlite = is_sqlite
-        self.greatest = "max" if is_sqlite else "greatest"
+        self.greatest, self.least = ("max", "min") if is_sqlite else ("greatest", "least")
         self._translated: dict[str, str] = {}
         self._staged: set[str] = set()
 

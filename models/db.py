@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from models.revision import HEAD
 
 BUSY_MS = 5_000
+SCHEMA_LOCK = 3  # class of the advisory lock; bulk.py has 1 and 2
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -109,5 +110,7 @@ def upgrade(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with writing(engine) as connection:
+        if connection.dialect.name != "sqlite":  # there BEGIN IMMEDIATE lets one in at a time already
+            connection.execute(text(f"select pg_advisory_xact_lock({SCHEMA_LOCK}, 0)"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from meter.logs.claude_code_lines import PatientLine, decode_line, decode_patiently
 from meter.logs.drafts import TOOL_ID_TAIL, TOOL_NAME_MAX, CallDraft, call_key, storable
+from meter.logs.folders import Problem, transcript_roots, walk
 from meter.logs.times import INSTANT_MIN_MS, latest_ms, millis
 
 AGENT = "claude-code"
@@ -23,8 +23,6 @@ SYNTHETIC = "<synthetic>"  # local error texts, no call
 STANDARD = "standard"  # of speed and service tier: the same as saying nothing
 NEEDLE = b'"input_tokens":'  # in every usage object, first in it, and never unescaped inside quoted text
 HEAD_BYTES = 1024
-TAIL_BYTES = 600
-LONG_LINE_BYTES = 2048
 NO_GEO = "not_available"
 TEXTS_KEPT = 10_000
 CHUNK_BYTES = 256 << 10
@@ -44,15 +42,6 @@ class FileState:
     head_hash: str = ""
     lines_skipped: int = 0
     error: str = ""
-
-
-@dataclass(slots=True)
-class Problem:
-    """A place that could not be read: file, line (0: the file itself) and why."""
-
-    path: str
-    line: int
-    reason: str
 
 
 @dataclass(slots=True)
@@ -92,8 +81,8 @@ class Reader:
         self._latest_ms = latest_ms()
         try:
             handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        except OSError as problem:
-            self._problem(0, problem.strerror or str(problem))
+        except OSError as error:
+            self._problem(0, error.strerror or str(error))
             return
         try:
             facts = os.fstat(handle)
@@ -101,11 +90,16 @@ class Reader:
                 self._problem(0, "not a regular file")
                 return
             state = self._start(handle, facts, before)
+            begun_at, known = state.offset_bytes, len(self.reading.problems)
             self._read_lines(handle, state)
+            if begun_at and len(self.reading.problems) > known:
+                lines_before = _count_lines(handle, begun_at)
+                for problem in self.reading.problems[known:]:
+                    problem.line += lines_before
             state.head_hash = _head_hash(handle, state.offset_bytes)
             self.reading.states.append(state)
-        except OSError as problem:
-            self._problem(0, problem.strerror or str(problem))
+        except OSError as error:
+            self._problem(0, error.strerror or str(error))
         finally:
             os.close(handle)
 
@@ -123,39 +117,48 @@ class Reader:
         skipped_before, held = self.reading.lines_skipped, 0
         while True:
             if held == len(self._buffer):
-                if held >= LINE_BYTES_MAX:
-                    held = self._skip_long_line(handle, state, held)
-                    continue
-                self._buffer.extend(bytes(len(self._buffer)))
+                if held < LINE_BYTES_MAX:
+                    self._buffer.extend(bytes(held))
+                else:
+                    held = self._take_lines(state, self._skip_long_line(handle, state, held))
             with memoryview(self._buffer) as view:
                 got = os.readv(handle, [view[held:]])
             if got == 0:
                 break
             self.reading.bytes_read += got
-            filled = held + got
-            end = self._buffer.rfind(b"\n", 0, filled) + 1
-            self._lines(end)
-            state.offset_bytes += end
-            held = filled - end
-            self._buffer[:held] = self._buffer[end:filled]
-        self._unfinished(held)
+            held = self._take_lines(state, held + got)
         state.lines_skipped += self.reading.lines_skipped - skipped_before
+        self._unfinished(held)
+
+    def _take_lines(self, state: FileState, filled: int) -> int:
+        """Feed the complete lines among the bytes in the buffer; how many bytes of the line behind them are left."""
+        end = self._buffer.rfind(b"\n", 0, filled) + 1
+        self._lines(end)
+        state.offset_bytes += end
+        self._buffer[: filled - end] = self._buffer[end:filled]
+        return filled - end
 
     def _skip_long_line(self, handle: int, state: FileState, held: int) -> int:
-        """Pass over the rest of a line beyond the cap; how many bytes of the next line are held."""
-        self._line += 1
-        if self._buffer.find(NEEDLE, 0, held) >= 0:
-            self._skip(f"line longer than {LINE_BYTES_MAX >> 20} MB")
-        state.offset_bytes += held
-        while got := os.readv(handle, [self._buffer]):
-            self.reading.bytes_read += got
-            end = self._buffer.find(b"\n", 0, got) + 1
+        """Pass over a line beyond the cap; how many bytes behind its end are held. Without its end it waits."""
+        has_usage, passed = self._buffer.find(NEEDLE, 0, held) >= 0, held
+        while True:
+            edge = self._buffer[held - len(NEEDLE) : held]  # the needle may lie across two readings
+            held = os.readv(handle, [self._buffer])
+            if held == 0:
+                return 0
+            self.reading.bytes_read += held
+            end = self._buffer.find(b"\n", 0, held) + 1
+            passed += end or held
+            has_usage = has_usage or NEEDLE in edge + self._buffer[: len(NEEDLE)]
+            has_usage = has_usage or self._buffer.find(NEEDLE, 0, end or held) >= 0
             if end:
-                state.offset_bytes += end
-                self._buffer[: got - end] = self._buffer[end:got]
-                return got - end
-            state.offset_bytes += got
-        return 0
+                break
+        state.offset_bytes += passed
+        self._line += 1
+        if has_usage:
+            self._skip(f"line longer than {LINE_BYTES_MAX >> 20} MB")
+        self._buffer[: held - end] = self._buffer[end:held]
+        return held - end
 
     def _lines(self, end: int) -> None:
         """Every complete line in the buffer up to `end`: checked for its shape, decoded if it carries usage."""
@@ -168,34 +171,20 @@ class Reader:
                 if buffer[start] != 123 or buffer[stop - 1] != 125:  # { and }
                     self._line = number
                     self._odd_line(view[start:stop].tobytes())
-                elif stop - start > LONG_LINE_BYTES and self._is_long_user_line(start, stop):
-                    pass
                 elif find(NEEDLE, start, stop) >= 0:
+                    self._line = number
                     try:
                         line = decode_line(view[start:stop])
-                    except ValueError:
-                        self._line = number
+                    except (ValueError, RecursionError):
                         self._patiently(view[start:stop].tobytes())
                     else:
+                        self._line = number
                         if line.type == "assistant":
                             self._call(line, line)
                         elif line.data is not None:
                             self._usage_line(line)
                 start = stop + 1
         self._line = number
-
-    def _is_long_user_line(self, start: int, stop: int) -> bool:
-        """True for a user's line by its two ends: it carries no call, and most bytes of a transcript are in such.
-
-        An answer before or behind it on the same line shows at one of the ends.
-        """
-        find = self._buffer.find
-        role = find(b'"role":"user"', start, start + HEAD_BYTES)
-        return (
-            role >= 0
-            and find(b'"type":"user"', stop - TAIL_BYTES, stop) >= 0
-            and find(b'"role":"assistant"', start, role) < 0
-        )
 
     def _odd_line(self, raw: bytes) -> None:
         """A line that does not look like one object: blank is nothing, the rest is tried patiently."""
@@ -208,6 +197,7 @@ class Reader:
         if NEEDLE in raw and raw.rstrip().endswith(b"}"):
             lines, complaint = decode_patiently(raw)
             if complaint is None:
+                self._line += 1
                 for line in lines:
                     self._usage_line(line)
 
@@ -234,7 +224,10 @@ class Reader:
         The hot spot of an import: most lines repeat a call of which only the output has grown.
         """
         message = answer.message
-        if message is None or message.usage is None or not message.model or message.model == SYNTHETIC:
+        if message is None or message.usage is None or message.model == SYNTHETIC:
+            return
+        if not message.model:
+            self._skip("usage without a model")
             return
         usage, stamp = message.usage, answer.timestamp or line.timestamp
         at_ms = millis(stamp)
@@ -252,8 +245,7 @@ class Reader:
             0 if server_tools is None else server_tools.web_search_requests,
         )
         if max(counts) > COUNT_MAX or min(counts) < 0:
-            counts = tuple([count if 0 <= count <= COUNT_MAX else 0 for count in counts])
-            self._skip("a token count out of range was left out")
+            counts = self._sane(counts)
         known = self._calls.get(message.id)
         if (
             known is None
@@ -271,7 +263,7 @@ class Reader:
         if message.content.__class__ is list:
             known.tools = _tools(known.tools, message.content)
         if message.stop_reason is not None and message.stop_reason > known.stop_reason:
-            known.stop_reason = message.stop_reason
+            known.stop_reason = self._texts[message.stop_reason]
         if usage.iterations:
             self._advisors(known.call_key, at_ms, line, answer, agent_id)
 
@@ -327,10 +319,17 @@ class Reader:
         for index, part in enumerate(answer.message.usage.iterations):
             if part.type != "advisor_message" or not part.model:
                 continue
-            draft = self._draft(f"{key}#{index}", at_ms, _counts(part), line, answer, agent_id)
+            draft = self._draft(f"{key}#{index}", at_ms, self._sane(_counts(part)), line, answer, agent_id)
             draft.llm_model = self._texts[part.model]
             draft.tools = draft.client_cost_nanousd = None
             self._add(draft)
+
+    def _sane(self, counts: tuple[int, ...]) -> tuple[int, ...]:
+        """Counts with those out of range at 0, which is reported: the line's other fields still count."""
+        sane = tuple(count if 0 <= count <= COUNT_MAX else 0 for count in counts)
+        if sane != counts:
+            self._skip("a token count out of range was left out")
+        return sane
 
     def _skip(self, reason: str) -> None:
         self.reading.lines_skipped += 1
@@ -379,62 +378,17 @@ class _Texts(dict[Any, str]):
 
 
 def _head_hash(handle: int, offset_bytes: int) -> str:
-    """Hash of the first bytes, at most as many as have been read before."""
+    """Hash of the first and the last bytes that were read before: in a rewritten file they differ."""
     head = os.pread(handle, min(HEAD_BYTES, offset_bytes), 0)
-    return hashlib.blake2b(head, digest_size=8).hexdigest()
+    last = os.pread(handle, min(HEAD_BYTES, offset_bytes), max(0, offset_bytes - HEAD_BYTES))
+    return hashlib.blake2b(head + last, digest_size=8).hexdigest()
 
 
-def transcript_roots(configured: tuple[Path, ...], environment: dict[str, str] | os._Environ[str]) -> list[Path]:
-    """The `projects` folders to read: those configured, else the usual ones; each once, resolved, existing or not."""
-    if configured:
-        folders = list(configured)
-    else:
-        folders = [Path(part) for part in environment.get("CLAUDE_CONFIG_DIR", "").split(",") if part.strip()]
-        folders = folders or [Path.home() / ".claude", Path.home() / ".config" / "claude"]
-    found: dict[Path, None] = {}
-    for folder in folders:
-        folder = folder.expanduser()
-        inner = folder / "projects"
-        found[(inner if inner.is_dir() else folder).resolve()] = None
-    return list(found)
-
-
-def walk(root: Path) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
-    """Every transcript below `root` as (path, project key, stat), and a Problem for what must not or cannot be read."""
-    base = str(root)
-    stack = [(base, "")]
-    while stack:
-        folder, project_key = stack.pop()
-        try:
-            entries = os.scandir(folder)
-        except OSError as problem:
-            yield Problem(folder, 0, problem.strerror or str(problem))
-            continue
-        with entries:
-            for entry in entries:
-                try:
-                    if entry.is_dir(follow_symlinks=False):
-                        stack.append((entry.path, project_key or entry.name))
-                    elif entry.is_symlink():
-                        if left := _judge_link(entry, base):
-                            yield left
-                    elif entry.name.endswith(".jsonl"):
-                        facts = entry.stat(follow_symlinks=False)
-                        if stat.S_ISREG(facts.st_mode):
-                            yield entry.path, project_key or root.name, facts
-                        else:
-                            yield Problem(entry.path, 0, "not a regular file")
-                except OSError as problem:
-                    yield Problem(entry.path, 0, problem.strerror or str(problem))
-
-
-def _judge_link(entry: os.DirEntry[str], base: str) -> Problem | None:
-    """A link inside the tree is nothing (its target is read on its own); one that leaves it is a problem."""
-    target = os.path.realpath(entry.path)
-    inside = os.path.commonpath([target, base]) == base
-    if inside or not (entry.name.endswith(".jsonl") or os.path.isdir(target)):
-        return None
-    return Problem(entry.path, 0, "a link out of the transcripts' folder is not followed")
+def _count_lines(handle: int, end_bytes: int) -> int:
+    """How many lines end before this place."""
+    return sum(
+        os.pread(handle, min(CHUNK_BYTES, end_bytes - at), at).count(b"\n") for at in range(0, end_bytes, CHUNK_BYTES)
+    )
 
 
 __all__ = ["AGENT", "FileState", "PatientLine", "Problem", "Reader", "Reading", "transcript_roots", "walk"]

@@ -133,38 +133,45 @@ _LISTS = frozenset(("iterations", "content"))
 
 
 def _count(value: Any) -> int:
-    """A count out of whatever stands there; what is no count is 0, so that the line's other fields still count."""
+    """A count out of whatever stands there; nothing is 0; no count is -1, so that the reader leaves it out."""
+    if value is None:
+        return 0
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1_000_000_000 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) else -1
 
 
 def clean(text: str) -> str:
-    """Text that both databases store alike: no NUL, no lone surrogates."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    """Text without lone surrogates, which nothing else can encode."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def decode_patiently(raw: bytes) -> tuple[list[PatientLine], str | None]:
-    """The objects on a line, however many there are, and what is wrong with the rest (None: nothing)."""
-    text = raw.decode("utf-8", "replace").strip("\x00 \t\r\n\ufeff")
+    """The objects on a line, however many there are, and what is wrong with the rest (None: nothing).
+
+    Half a line of a process that was killed is followed by the whole lines of the next one.
+    """
+    text = raw.decode("utf-8", "replace").strip(_IDLE)
     found: list[PatientLine] = []
-    position = 0
-    while position < len(text):
+    complaint, position, tries = None, 0, 0
+    while 0 <= position < len(text):
         try:
             value, position = _DECODER.raw_decode(text, position)
         except (ValueError, RecursionError):
-            if not found and (start := text.find('{"', position + 1)) > 0 and text[0] != "{":
-                position = start  # rubbish before an object: the object still counts
-                continue
-            return found, "not JSON" if not found else "something that is not JSON follows on the line"
-        if not isinstance(value, dict):
-            return found, "not a JSON object"
-        found.append(PatientLine(value))
-        while position < len(text) and text[position] in " \t\r\x00":
+            complaint, tries = "not JSON", tries + 1
+            position = text.find('{"', position + 1) if tries < TRIES_MAX else -1
+            continue
+        if isinstance(value, dict):
+            found.append(PatientLine(value))
+        else:
+            complaint = complaint or "not a JSON object"
+        while position < len(text) and text[position] in _IDLE:
             position += 1
-    return found, None
+    return found, complaint
 
 
+TRIES_MAX = 1000  # where an object may begin behind what is not JSON
+_IDLE = "\x00 \t\r\n\ufeff"
 _DECODER = json.JSONDecoder()

@@ -20,6 +20,8 @@ _ID_PREFIXES = ("msg_", "chatcmpl-", "resp_", "gen-")
 _RANDOM_PART_MIN = 16
 _DISTINCT_MIN = 5
 TEXT_MAX = 1000  # characters of a name, a path or an id that are kept
+TEXT_BYTES_MAX = 2000  # and bytes of them: an index of PostgreSQL takes 2,704
+KEY_MAX = 400  # characters of a call's key; of a longer one the hash is kept
 TOOL_NAME_MAX = 200
 TOOL_ID_TAIL = 12  # characters of a tool-use id that tell the uses within one call apart
 
@@ -107,10 +109,11 @@ class CallDraft(_Fields):
 
 
 def storable(text: str) -> str:
-    """Text that every database takes: NUL and lone surrogates become U+FFFD; cut at `TEXT_MAX` characters."""
+    """Text that every database takes: NUL and lone surrogates become U+FFFD; cut at `TEXT_MAX` and `TEXT_BYTES_MAX`."""
     if text.isascii() and len(text) <= TEXT_MAX and "\x00" not in text:
         return text
-    return text[:TEXT_MAX].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    units = text[:TEXT_MAX].replace("\x00", "\ufffd").encode("utf-16-le", "surrogatepass")
+    return units.decode("utf-16-le", "replace").encode()[:TEXT_BYTES_MAX].decode("utf-8", "ignore")
 
 
 def split_writes(stated_5m: int, write_1h: int, stated_total: int) -> tuple[int, int]:
@@ -149,11 +152,14 @@ def call_key(message_id: str, session_key: str, request_id: str, at_ms: int, llm
     """The key of a call within its owner.
 
     A provider's id stands alone. Some relays send one constant id: any other id is scoped to its session and
-    request (or time). Without any id, the call's own facts are hashed.
+    request (or time). Without any id the call's own facts are hashed, and so is an id too long for an index.
     """
     if is_provider_id(message_id):
-        return storable(message_id)
-    if message_id or request_id:
-        return storable(f"{session_key}|{request_id or at_ms}|{message_id}")
-    facts = repr((session_key, at_ms, llm_model, tuple(counts)))
+        facts = message_id
+    elif message_id or request_id:
+        facts = f"{session_key}|{request_id or at_ms}|{message_id}"
+    else:
+        facts = repr((session_key, at_ms, llm_model, tuple(counts)))
+    if (message_id or request_id) and len(facts) <= KEY_MAX:
+        return storable(facts)
     return "hash:" + hashlib.blake2b(facts.encode("utf-8", "replace"), digest_size=16).hexdigest()

@@ -25,7 +25,8 @@ def millis(stamp: object) -> int | None:
             try:
                 if minute is None:
                     minute = _remember_minute(stamp[:17])
-                return minute + int(stamp[17:19]) * 1000 + int(stamp[20:23])
+                seconds_ms = stamp[17:19] + stamp[20:23]
+                return minute + int(seconds_ms) if seconds_ms.isdecimal() and seconds_ms < "60" else None
             except ValueError:
                 return None
         return _iso_ms(stamp)
@@ -54,4 +55,8 @@ def _iso_ms(stamp: str) -> int | None:
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
-    return round(at.timestamp() * 1000)
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
