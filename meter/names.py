@@ -62,7 +62,7 @@ class Names:
             if draft.at_ms < seen.get(place, FOREVER_MS):
                 seen[place] = draft.at_ms
         paths: dict[str, str] = {}
-        for key, path in sorted(seen, key=lambda place: (folder_name(place[1]) != place[0], seen[place])):
+        for key, path in sorted(seen, key=lambda place: (folder_name(place[1]) != place[0], not place[1], seen[place])):
             paths.setdefault(key, path)
         sql = "select project_key, id, path from project where owner_id = ? and project_key in {keys}"
         rows = self._store.rows_by_key(sql, (self._owner_id,), sorted(paths))
@@ -70,7 +70,7 @@ class Names:
         better = [
             (paths[key], self._owner_id, id_)
             for key, id_, known in rows
-            if paths[key] != known and folder_name(paths[key]) == key != folder_name(known)
+            if paths[key] not in ("", known) and (known == key or folder_name(paths[key]) == key != folder_name(known))
         ]
         self._store.run_many("update project set path = ? where owner_id = ? and id = ?", better)
         missing = sorted(paths.keys() - found.keys())
