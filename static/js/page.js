@@ -79,6 +79,7 @@
     if (button?.matches("[data-show-keys]")) one("dialog.keys").showModal();
   });
   document.addEventListener("submit", (event) => {
+    closeMenus(null);
     if (!event.target.matches("[data-theme-form]")) return;
     event.preventDefault();
     chooseTheme(event.target, event.submitter.value);

@@ -112,5 +112,8 @@ def swapped(page: Page, act: Callable[[], object]) -> None:
     """Do something and wait until the page has swapped its body."""
     page.evaluate("window.swaps = 0; addEventListener('htmx:after:swap', () => { window.swaps += 1; }, {once: true})")
     act()
-    page.wait_for_function("window.swaps > 0", timeout=5_000)
-    page.wait_for_timeout(30)  # what listens to the swap has run, charts are drawn
+    for _ in range(250):
+        page.wait_for_timeout(20)  # also lets what listens to the swap run: charts are drawn
+        if page.evaluate("window.swaps"):
+            return
+    raise AssertionError("nothing was swapped")

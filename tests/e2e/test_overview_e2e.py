@@ -10,6 +10,8 @@ from e2e.driver import PHONE, claim, line, swapped, violations, watch
 
 pytestmark = pytest.mark.e2e
 
+COLOURS = ".chart .barlayer .trace"  # the bars of one legend entry
+
 
 def tile_of(page, label):
     return page.locator(".tile", has=page.get_by_role("link", name=label, exact=True)).locator(".tile-value")
@@ -31,7 +33,7 @@ def test_claiming_leads_to_the_first_chart_which_turns_up_by_itself(browser, fre
     assert violations(page) == []
     fresh_server.write(line("first", datetime.now(UTC), output_tokens=100_000))
     expect(page.get_by_role("heading", name="Cost per day")).to_be_visible(timeout=15_000)
-    expect(page.locator(".chart .bars .point").first).to_be_visible()
+    expect(page.locator(COLOURS).first).to_be_visible()
     assert "Kat" in page.locator("footer").inner_text()
     page.context.close()
     assert problems == []
@@ -40,7 +42,7 @@ def test_claiming_leads_to_the_first_chart_which_turns_up_by_itself(browser, fre
 def test_overview_draws_what_the_transcripts_say(open_page):
     page = open_page()
     expect(tile_of(page, "Cost")).to_have_text(re.compile(r"^\$\d"))
-    assert page.locator(".chart .bars .trace").count() == 3
+    assert page.locator(COLOURS).count() == 3
     assert page.locator(".legend-item").all_inner_texts()[0].startswith("Opus")
     assert page.get_by_text("claude-opus-4-6").count() >= 1
     assert page.get_by_role("img", name=re.compile("^Cost per day. Highest")).count() == 1
@@ -52,17 +54,17 @@ def test_filters_swap_the_body_keep_focus_and_go_back(open_page):
     swapped(page, lambda: page.get_by_role("link", name="90d").click())
     assert page.url.endswith("/?period=90d")
     expect(page.get_by_role("link", name="90d")).to_be_focused()
-    swapped(page, lambda: page.get_by_label("Project").select_option("/home/ada/atlas"))
+    swapped(page, lambda: page.get_by_label("Project", exact=True).select_option("/home/ada/atlas"))
     assert "project=%2Fhome%2Fada%2Fatlas" in page.url
-    expect(page.get_by_label("Project")).to_be_focused()
+    expect(page.get_by_label("Project", exact=True)).to_be_focused()
     expect(tile_of(page, "Cost")).not_to_have_text(whole)
     assert page.locator(".chip").inner_text().startswith("Project: ")
     swapped(page, lambda: page.get_by_role("link", name=re.compile("^Remove Project")).click())
-    expect(page.get_by_label("Project")).to_have_value("")
+    expect(page.get_by_label("Project", exact=True)).to_have_value("")
     for _ in range(3):
         page.go_back()
     expect(tile_of(page, "Cost")).to_have_text(whole)
-    assert page.locator(".chart .bars .trace").count() == 3
+    assert page.locator(COLOURS).count() == 3
 
 
 def test_the_address_alone_brings_the_screen_back(open_page):
@@ -70,7 +72,7 @@ def test_the_address_alone_brings_the_screen_back(open_page):
     for act in (
         lambda: page.get_by_role("link", name="Sessions", exact=True).click(),
         lambda: page.get_by_role("link", name="Compare").click(),
-        lambda: page.get_by_label("Model").select_option("claude-opus-4-6"),
+        lambda: page.get_by_label("Model", exact=True).select_option("claude-opus-4-6"),
     ):
         swapped(page, act)
     seen = page.locator("#content").inner_text()
@@ -108,9 +110,9 @@ def test_the_legend_switches_a_colour_off_and_on(open_page):
     page = open_page()
     button = page.get_by_role("button", name=re.compile("Haiku"))
     button.click()
-    expect(page.locator(".chart .bars .trace")).to_have_count(2)
+    expect(page.locator(COLOURS)).to_have_count(2)
     button.click()
-    expect(page.locator(".chart .bars .trace")).to_have_count(3)
+    expect(page.locator(COLOURS)).to_have_count(3)
 
 
 def test_dark_is_kept_and_repaints_the_chart(open_page):
@@ -132,15 +134,15 @@ def test_dark_is_kept_and_repaints_the_chart(open_page):
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_the_page_never_scrolls_sideways(open_page, width):
     page = open_page("/?by=project&compare=1&period=90d", viewport={"width": width, "height": 800})
-    page.locator(".chart .bars").wait_for()
+    page.locator(COLOURS).first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 def test_filters_fold_on_a_phone(open_page):
     page = open_page(viewport=PHONE, has_touch=True)
-    expect(page.get_by_label("Project")).to_be_hidden()
+    expect(page.get_by_label("Project", exact=True)).to_be_hidden()
     page.locator("summary", has_text="Filter").tap()
-    swapped(page, lambda: page.get_by_label("Project").select_option("/home/ada/atlas"))
+    swapped(page, lambda: page.get_by_label("Project", exact=True).select_option("/home/ada/atlas"))
     assert page.locator(".chip").count() == 1
 
 
@@ -204,7 +206,7 @@ def test_the_page_works_without_scripts(open_page):
     expect(page.locator(".chart")).to_be_hidden()
     page.locator("summary", has_text="As table").click()
     expect(page.get_by_role("region", name="Cost per day, as table")).to_be_visible()
-    page.get_by_label("Project").select_option("/home/ada/atlas")
+    page.get_by_label("Project", exact=True).select_option("/home/ada/atlas")
     page.get_by_role("button", name="Apply").click()
     assert "project=%2Fhome%2Fada%2Fatlas" in page.url
     page.get_by_role("link", name="7d").click()
