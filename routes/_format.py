@@ -5,7 +5,7 @@ A zero is a zero, a missing figure is a dash. Short forms stand in tiles and on 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from meter.money import NANO
@@ -137,17 +137,20 @@ def days(first_on: date, last_on: date) -> tuple[str, str]:
 
 
 def stretch(part: Bucket, zone: ZoneInfo) -> str:
-    """'22 Sep – 21 Oct', or with the clock where it ends within a day: '22 Sep – 21 Oct, 14:05'."""
+    """'22 Sep – 21 Oct', '9 – 15 Feb', or with the clock where it ends within a day: '22 Sep – 21 Oct, 14:05'."""
     start, end = part.start_at.astimezone(zone), part.end_at.astimezone(zone)
-    if start.time() == end.time() == start.time().min and start.date() < end.date():
-        last_on = date.fromordinal(end.toordinal() - 1)
-        return day(start.date()) if last_on == start.date() else f"{day(start.date())} – {day(last_on)}"
-    first = day(start.date()) if start.time() == start.time().min else f"{day(start.date())}, {start:%H:%M}"
+    if start.time() == end.time() == time() and start.date() < end.date():
+        first_on, last_on = start.date(), date.fromordinal(end.toordinal() - 1)
+        if first_on == last_on:
+            return day(first_on)
+        is_one_month = (first_on.year, first_on.month) == (last_on.year, last_on.month)
+        return f"{first_on.day if is_one_month else day(first_on)} – {day(last_on)}"
+    first = day(start.date()) if start.time() == time() else f"{day(start.date())}, {start:%H:%M}"
     return f"{first} – {day(end.date())}, {end:%H:%M}"
 
 
 def bucket(part: Bucket, grain: str, zone: ZoneInfo) -> str:
-    """The name of a bucket: 'Fri 20 Nov, 14:00', 'Mon 26 Oct', '26 Oct – 1 Nov', 'Nov 2026'.
+    """The name of a bucket: 'Fri 20 Nov, 14:00', 'Mon 26 Oct', '9 – 15 Feb', 'Nov 2026'.
 
     The hour that comes twice when clocks go back says '(again)' the second time: names in a chart are unique.
     """

@@ -54,6 +54,7 @@ def test_filters_swap_the_body_keep_focus_and_go_back(open_page):
     swapped(page, lambda: page.get_by_role("link", name="90d").click())
     assert page.url.endswith("/?period=90d")
     expect(page.get_by_role("link", name="90d")).to_be_focused()
+    page.get_by_label("Project", exact=True).focus()
     swapped(page, lambda: page.get_by_label("Project", exact=True).select_option("/home/ada/atlas"))
     assert "project=%2Fhome%2Fada%2Fatlas" in page.url
     expect(page.get_by_label("Project", exact=True)).to_be_focused()
@@ -157,8 +158,8 @@ def test_keys(open_page):
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("g")
-    page.keyboard.press("o")
-    page.wait_for_url(re.compile("/"))
+    with page.expect_navigation():
+        page.keyboard.press("o")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
 
