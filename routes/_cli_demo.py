@@ -46,8 +46,8 @@ def _fill(settings: Any) -> str:
     """Make the team; the admin's address."""
     from datetime import UTC, datetime
 
-    from meter.demo_fill import fill_demo
     from meter.database import database
+    from meter.demo_fill import fill_demo
     from meter.local import writer
 
     with database(settings) as engine, writer(settings) as store, Progress("Making half a year") as progress:

@@ -1,15 +1,18 @@
 """What every page carries around its own content, and how a page or its swap is answered."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
-from flask import Response, make_response, render_template, request
+from flask import Response, current_app, make_response, render_template, request
+from markupsafe import Markup
 
 from meter.errors import Unavailable
 from meter.login import Account
 from meter.version import VERSION
 from routes._auth import is_signed_in, viewer
 from routes._db import DatabaseError
+from routes._held import HeldBodies
 from routes._links import bare, here, link
 from routes._sync import Sync, sync_state
 
@@ -82,6 +85,14 @@ def _frame_of(account: Account, title: str) -> Frame:
     )
 
 
+@dataclass(frozen=True)
+class HeldPage:
+    """A page whose body was rendered before; only its frame is of this moment."""
+
+    frame: Frame
+    body: Markup
+
+
 def initials(name: str) -> str:
     """'Ada Lovelace' -> 'AL', 'ada' -> 'A'."""
     words = name.split()
@@ -97,5 +108,18 @@ def page(subject: str, view: View) -> Response:
     """`<subject>/page.html`, or for a swap `<subject>/_body.html`, of the same view."""
     template = "_body.html" if is_swap() else "page.html"
     response = make_response(render_template(f"{subject}/{template}", view=view))
+    response.vary.update(("HX-Request", "HX-Request-Type"))
+    return response
+
+
+def held_page(subject: str, title: str, key: Hashable, make_view: Callable[[], object]) -> Response:
+    """Like `page`, for a body that stays the same as long as `key` does; it is asked for and rendered once.
+
+    `key` must say everything the body depends on: who looks, the whole question, the version of the data, the minute.
+    """
+    held: HeldBodies = current_app.extensions.setdefault("held_bodies", HeldBodies())
+    body = held.get((subject, key), lambda: render_template(f"{subject}/_body.html", view=make_view()))
+    template = "ui/swap.html" if is_swap() else f"{subject}/page.html"
+    response = make_response(render_template(template, view=HeldPage(frame(title), body)))
     response.vary.update(("HX-Request", "HX-Request-Type"))
     return response

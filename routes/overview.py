@@ -1,5 +1,6 @@
 """The overview: what was used and what it cost, in one period, for whoever looks."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from models.queries.scope import Bucket, Filters
 from models.queries.tools import by_tool
 from models.queries.usage import Share, Totals
 from routes import _format
-from routes._auth import allow, scope
+from routes._auth import allow, scope, viewer
 from routes._axis import axis_of
 from routes._cards import Card, cost_card, is_unpriced, tool_card
 from routes._db import db
@@ -21,14 +22,14 @@ from routes._filters import Asked, Bar, Option, argument, filter_bar, one_of, re
 from routes._heat import Heat, heat_map
 from routes._links import bare, here
 from routes._metrics import METRICS, Metric, total_of, values_of
-from routes._page import Frame, frame, is_swap, page
+from routes._page import held_page
 from routes._tiles import Course, Tile, tiles
 
 bp = Blueprint("overview", __name__)
 
 SPLITS = {"family": "llm_model", "person": "person", "project": "project"}
 ROWS_OF_MODELS, ROWS_OF_A_CARD, MODELS_IN_NOTICE = 8, 5, 5
-HOUR_SECONDS, QUARTER_HOUR_SECONDS = 3600, 900
+MINUTE_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS = 60, 3600, 900
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,8 @@ class Content:
 
 @dataclass(frozen=True)
 class Overview:
-    """The page. Either `start`, or summary and bar with one of `empty` and `content`."""
+    """The body of the page. Either `start`, or summary and bar with one of `empty` and `content`."""
 
-    frame: Frame
-    is_swap: bool
     live: Live
     start: Start | None = None
     summary: Summary | None = None
@@ -101,7 +100,9 @@ class Overview:
 @bp.get("/")
 @allow("member")
 def overview() -> Response:
-    return page("overview", _view(read_asked()))
+    seen = ask.data_version(db(), scope())  # before the figures: what comes between is fetched once more, not missed
+    key = (viewer(), request.query_string, seen, int(time.time() // MINUTE_SECONDS))
+    return held_page("overview", "Overview", key, lambda: _view(read_asked(), seen))
 
 
 @bp.get("/overview/version")
@@ -113,9 +114,8 @@ def version() -> Response:
     return Response(headers={"HX-Trigger": "calls"})
 
 
-def _view(asked: Asked) -> Overview:
-    seen = ask.data_version(db(), scope())  # before the figures: what comes between is fetched once more, not missed
-    view = Overview(frame("Overview"), is_swap(), Live(bare("/overview/version", seen=seen), here()))
+def _view(asked: Asked, seen: int) -> Overview:
+    view = Overview(Live(bare("/overview/version", seen=seen), here()))
     metric, split = METRICS[one_of("metric", tuple(METRICS))], one_of("by", tuple(SPLITS))
     now = ask.totals(db(), asked.scope, asked.filters)
     if now.usage.calls:

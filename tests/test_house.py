@@ -98,7 +98,7 @@ def test_every_template_is_used():
     sources = [*(ROOT / "routes").glob("*.py"), *(ROOT / "templates").rglob("*.html")]
     code = "".join(path.read_text() for path in sources)
     used = set(re.findall(r'"([\w/]+\.html)"', code)) - {"page.html", "_body.html"}  # routes/_page.py: of a subject
-    for subject in re.findall(r'\bpage\("(\w+)"', code):
+    for subject in re.findall(r'\b(?:held_)?page\("(\w+)"', code):
         used |= {f"{subject}/page.html", f"{subject}/_body.html"}
     assert {path.relative_to(ROOT / "templates").as_posix() for path in (ROOT / "templates").rglob("*.html")} == used
 

@@ -41,6 +41,7 @@ def test_every_template_is_rendered_at_least_once(app, loaded):
     assert "Nothing here yet" in client.get("/").text
     store_calls(app, ada, call(datetime.now(UTC), llm_model=UNPRICED))
     assert "no price" in client.get("/").text
+    assert "no price" in client.get("/", headers=SWAP).text
     assert "No usage" in client.get("/?from=2020-01-01&to=2020-01-02").text
     assert [client.get("/nowhere", headers=headers).status_code for headers in ({}, SWAP)] == [404, 404]
     assert loaded == {path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html")}

@@ -292,3 +292,25 @@ def test_a_long_busy_page_stays_under_60_kb(app, client, ada, ben):
     store_calls(app, ada, *calls)
     store_calls(app, ben, *calls)
     assert len(client.get("/?period=90d&by=project&compare=1").data) < 60_000
+
+
+def test_a_held_page_shows_the_next_call_at_once(app, client, ada):
+    store_calls(app, ada, call(NOW - HOUR, session="first"))
+    assert tile(client.get("/"), "Sessions")[0] == tile(client.get("/"), "Sessions")[0] == "1"
+    store_calls(app, ada, call(NOW, session="second"))
+    assert tile(client.get("/"), "Sessions")[0] == "2"
+
+
+def test_a_held_page_is_shown_to_nobody_else(app, client, bens_client, ada, ben):
+    store_calls(app, ada, call(NOW))
+    assert "$" in tile(client.get("/"), "Cost")[0]
+    assert "Nothing here yet" in bens_client.get("/").text
+
+
+def test_a_held_page_asks_the_database_for_little_more_than_the_session(app, client, ada):
+    store_calls(app, ada, call(NOW))
+    client.get("/")
+    asked = []
+    event.listen(app.extensions["engine"], "before_cursor_execute", lambda *facts: asked.append(facts[2]))
+    assert client.get("/").status_code == 200
+    assert len(asked) <= 4
