@@ -27,6 +27,10 @@ bench:  ## the benchmarks of docs/performance.md
 	@.ci/venv requirements-dev.lock
 	@$(PYTHON) bench $(ARGS)
 
+soak:  ## kill, restart and hammer it for a while; every total must stay exact
+	@.ci/venv requirements-dev.lock
+	@$(PYTHON) bench/soak $(ARGS)
+
 lock:  ## renew the locks from pyproject.toml
 	@.ci/venv requirements-dev.lock
 	$(LOCK) --upgrade --extra postgres --output-file requirements.lock pyproject.toml

@@ -19,6 +19,7 @@ from meter.settings import Settings, load
 from routes import login, ops, overview, setup
 from routes import settings as personal
 from routes._auth import allow, check_every_route_is_declared, guard_routes
+from routes._body import receive_whole_bodies
 from routes._db import connect
 from routes._errors import answer_errors
 from routes._headers import add_headers
@@ -43,11 +44,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     _prepare_templates(app)
     connect(app, open_database(settings))
-    # The order is the order of the checks: name the request, whose page sent it, how often, who may.
+    # The order is the order of the checks: name the request, whose page sent it, how often, who may, is it whole.
     add_headers(app, settings)
     check_origins(app, settings)
     limit_tries(app, settings)
     guard_routes(app, settings, key)
+    receive_whole_bodies(app)
     answer_errors(app)
     for subject in SUBJECTS:
         app.register_blueprint(subject.bp)

@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from meter import database, home
-from meter.errors import AgentmeterError
+from meter import database, home, local
+from meter.errors import AgentmeterError, NotFound
+from meter.logs.claude_code import transcript_roots
 from meter.settings import Settings, load, unknown_names
 
 
@@ -20,14 +21,21 @@ class Check(NamedTuple):
 
 
 def examine(environ: Mapping[str, str]) -> list[Check]:
-    """All checks, in the order in which one builds on the other. Without usable settings there are only two."""
+    """All checks, in the order in which one builds on the other. Without usable settings the rest is left out."""
     checks = [_python(), *_names(environ)]
     try:
         settings = load(environ)
     except AgentmeterError as error:
         return [*checks, Check("settings", False, error.message)]
     checks.append(Check("settings", True, "all can be used; `agentmeter config` lists them"))
-    parts: tuple[Callable[[Settings], Check], ...] = (_home_folder, _secret_key, _database, _public_url)
+    parts: tuple[Callable[[Settings], Check], ...] = (
+        _home_folder,
+        _secret_key,
+        _database,
+        _owner,
+        _transcripts,
+        _public_url,
+    )
     return checks + [check(settings) for check in parts]
 
 
@@ -66,6 +74,27 @@ def _database(settings: Settings) -> Check:
             return Check("database", True, "opens and has the newest schema")
     except AgentmeterError as error:
         return Check("database", False, error.message)
+
+
+def _owner(settings: Settings) -> Check:
+    try:
+        with local.writer(settings) as store:
+            local.owner_of(store, settings)
+    except NotFound as error:
+        return Check("owner", True, error.message)
+    except AgentmeterError as error:
+        return Check("owner", False, error.message)
+    return Check("owner", True, "there is somebody to book transcripts to")
+
+
+def _transcripts(settings: Settings) -> Check:
+    folders = transcript_roots(settings.log_roots, os.environ)
+    absent = [str(folder) for folder in folders if not folder.is_dir()]
+    if settings.log_roots and absent:
+        return Check("transcripts", False, f"AGENTMETER_LOG_ROOTS: no such folder: {', '.join(absent)}")
+    present = [str(folder) for folder in folders if folder.is_dir()]
+    found = ", ".join(present) if present else f"no agent has left any yet; looked in {', '.join(absent)}"
+    return Check("transcripts", True, found)
 
 
 def _public_url(settings: Settings) -> Check:

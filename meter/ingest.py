@@ -320,12 +320,14 @@ class _Batch:
         if not sessions:
             return
         sql = (
-            "select machine_id, project_id, owner_id, agent_session_id from (select owner_id, agent_session_id,"
-            " machine_id, project_id, row_number() over (partition by agent_session_id order by at_ms, call_key) as place"
-            " from call where owner_id = ? and is_superseded = 0 and agent_session_id in {keys}) as ranked where place = 1"
+            "select machine_id, project_id, owner_id, agent_session_id from"
+            " (select owner_id, agent_session_id, machine_id, project_id,"
+            " row_number() over (partition by agent_session_id order by at_ms, call_key) as place from call"
+            " where owner_id = ? and is_superseded = 0 and agent_session_id in {keys}) as ranked where place = 1"
         )
         firsts = self.store.rows_by_key(sql, (self.owner_id,), sessions)
-        self.store.run_many("update agent_session set machine_id = ?, project_id = ? where owner_id = ? and id = ?", firsts)
+        change = "update agent_session set machine_id = ?, project_id = ? where owner_id = ? and id = ?"
+        self.store.run_many(change, firsts)
 
 
 def note_change(store: Store, owner_id: int) -> None:

@@ -3,18 +3,20 @@
 import os
 import socket
 import time
+from itertools import count
 
 from models.bulk import Store
 
 LEASE_MS = 30_000
 
 
-def this_process() -> str:
-    """This process as a holder: host, process id, and a mark that a later process with the same id does not have."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_START}"
+def new_holder() -> str:
+    """A holder of its own within this process: host, process id, start of the process, number."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_START}.{next(_numbers)}"
 
 
-_START = format(time.time_ns(), "x")
+_START = format(time.time_ns(), "x")  # a later process with the same id has another one
+_numbers = count(1)
 
 
 def take(store: Store, name: str, holder: str) -> bool:
@@ -58,4 +60,4 @@ def _is_gone(holder: str) -> bool:
         return True
     except OSError:
         return False
-    return int(rest) == os.getpid() and holder != this_process()
+    return int(rest) == os.getpid() and not holder.rpartition(":")[2].startswith(f"{_START}.")

@@ -14,7 +14,7 @@ from models.bulk import Store
 
 _COLUMNS = Rate._fields  # the columns of the table `rate`, in its order
 _PRICED_FROM = Rate._fields.index("llm_model")
-_PRICED_TO = Rate._fields.index("checked_on")
+_PRICED_TO = Rate._fields.index("source")  # who says so and since when are no part of a price
 CALLS_PER_COMMIT = 20_000
 
 
@@ -33,25 +33,30 @@ def stored_version(store: Store) -> str | None:
 
 
 def fill(store: Store, prices: PriceList) -> None:
-    """Put a price list in place of the one before. Rates that stay the same keep their row; overrides are untouched.
+    """Put a price list in place of the one before. Prices that stay the same keep their row; overrides are untouched.
 
     Inside a writing transaction.
     """
     columns = ", ".join(_COLUMNS)
     known = {
-        row[_PRICED_FROM:_PRICED_TO]: row[0] for row in store.rows(f"select {columns} from rate where is_override = 0")
+        row[_PRICED_FROM:_PRICED_TO]: Rate(*row)
+        for row in store.rows(f"select {columns} from rate where is_override = 0")
     }
     next_id = store.rows("select coalesce(max(id), 0) + 1 from rate")[0][0]
     kept: list[int] = []
+    confirmed: list[tuple[str, str, int]] = []
     fresh: list[tuple[Any, ...]] = []
     for rate in prices.rates:
-        id_ = known.get(tuple(rate[_PRICED_FROM:_PRICED_TO]))
-        if id_ is not None:
-            kept.append(id_)
-        else:
+        same = known.get(tuple(rate[_PRICED_FROM:_PRICED_TO]))
+        if same is None:
             fresh.append((next_id + len(fresh), *rate[1:], 1))
+            continue
+        kept.append(same.id)
+        if (same.source, same.checked_on) != (rate.source, rate.checked_on):
+            confirmed.append((rate.source, rate.checked_on, same.id))
     store.run("update rate set is_current = 0 where is_override = 0")
     store.run_by_key("update rate set is_current = 1 where is_override = ? and id in {keys}", (0,), kept)
+    store.run_many("update rate set source = ?, checked_on = ? where id = ?", confirmed)
     spec = [(name, "text" if name in _TEXTS else "bigint") for name in (*_COLUMNS, "is_current")]
     store.upsert("rate", spec, "id", fresh)
     store.run("delete from model_alias where is_override = 0")

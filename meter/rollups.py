@@ -14,6 +14,7 @@ from typing import Any
 from models.bulk import Store
 
 EVERYBODY = 0
+LOST_TOOL = 0  # id of a tool of which the name is gone
 QUARTER_MS = 900_000
 SUMS = (
     "calls",
@@ -183,8 +184,8 @@ class Difference:
 
     table: str
     key: tuple[Any, ...]
-    stored: tuple[int, ...] | None
-    counted: tuple[int, ...] | None
+    stored: tuple[int | None, ...] | None
+    counted: tuple[int | None, ...] | None
 
 
 def differences(store: Store) -> Iterator[Difference]:
@@ -199,7 +200,7 @@ def differences(store: Store) -> Iterator[Difference]:
 def _usage_sql(store: Store, rollup: Rollup) -> tuple[str, str]:
     """Queries of the stored rows of a table and of the same rows counted from the calls."""
     sums = ", ".join(SUMS)
-    stored = f"select owner_id, {rollup.columns}, {sums} from {rollup.table} where calls <> 0 or cost_nanousd <> 0"
+    stored = f"select owner_id, {rollup.columns}, {sums} from {rollup.table} where {_ANY_SUM}"
     return stored, _summed_sql(rollup, _calls_sql(store))
 
 
@@ -224,6 +225,8 @@ def _calls_sql(store: Store) -> str:
     )
 
 
+_ANY_SUM = " or ".join(f"{name} <> 0" for name in SUMS)  # what left a place leaves a row of zeros, which says nothing
+_ANY_SESSION_SUM = f"({_ANY_SUM} or first_ms is not null or last_ms is not null)"
 UNPRICED_SQL = "case when rate_id is null and client_cost_nanousd is null then 1 else 0 end"
 
 
@@ -243,7 +246,7 @@ def _active_sql(hours: str = _CALL_HOURS) -> tuple[str, str]:
 
 def _session_sql() -> tuple[str, str]:
     sums = ", ".join(SUMS)
-    stored = f"select owner_id, id, first_ms, last_ms, {sums} from agent_session where calls <> 0"
+    stored = f"select owner_id, id, first_ms, last_ms, {sums} from agent_session where {_ANY_SESSION_SUM}"
     count = ", ".join(f"cast(sum({name}) as bigint)" for name in SUMS[1:-1])
     counted = (
         f"select owner_id, agent_session_id, min(at_ms), max(at_ms), count(*), {count}, sum({UNPRICED_SQL})"
@@ -257,7 +260,8 @@ def _compare(store: Store, table: str, key_length: int, stored: str, counted: st
     sides: tuple[dict[Any, Any], dict[Any, Any]] = ({}, {})
     for side, mine, other in ((0, stored, counted), (1, counted, stored)):
         for row in store.rows(f"select * from ({mine}) as mine except select * from ({other}) as other"):
-            sides[side][tuple(row[:key_length])] = tuple(int(value) for value in row[key_length:])
+            values = tuple(None if value is None else int(value) for value in row[key_length:])
+            sides[side][tuple(row[:key_length])] = values
     for key in sorted(sides[0].keys() | sides[1].keys()):
         yield Difference(table, key, sides[0].get(key), sides[1].get(key))
 
@@ -280,7 +284,7 @@ def _count_tools(store: Store) -> dict[tuple[str, str], Counter[tuple[int, int, 
         "select owner_id, at_ms, tools from call where is_superseded = 0 and tools <> ''"
     ):
         for use in tools.split("\n"):
-            hours[owner_id, at_ms // 3_600_000, ids[use.partition(" ")[2]]] += 1
+            hours[owner_id, at_ms // 3_600_000, ids.get(use.partition(" ")[2], LOST_TOOL)] += 1
     for (_, hour, tool_id), uses in list(hours.items()):
         hours[EVERYBODY, hour, tool_id] += uses
     days: Counter[tuple[int, int, int]] = Counter()
@@ -332,9 +336,7 @@ def _quarters_sql(store: Store) -> str:
 def _resum_sessions(store: Store) -> None:
     """Sums, first and last call of every session."""
     zeros = ", ".join(f"{name} = 0" for name in SUMS)
-    store.run(
-        f"update agent_session set first_ms = null, last_ms = null, {zeros} where calls <> 0 or first_ms is not null"
-    )
+    store.run(f"update agent_session set first_ms = null, last_ms = null, {zeros} where {_ANY_SESSION_SUM}")
     columns = ("owner_id", "id", "first_ms", "last_ms", *SUMS)
     store.stage("session_sum", [(name, "bigint") for name in columns], ())
     store.run(f"insert into session_sum ({', '.join(columns)}) {_session_sql()[1]}")

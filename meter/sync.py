@@ -73,9 +73,9 @@ class Syncer:
     def __init__(self, store: Store, owner_id: int, roots: Sequence[Path], book: PriceBook, *, may_fork: bool) -> None:
         self.store, self.owner_id, self.roots, self.book, self.may_fork = store, owner_id, roots, book, may_fork
         self.machine_key = socket.gethostname() or "this machine"
-        self.holder = lease.this_process()
+        self.holder = lease.new_holder()
         self._states: dict[str, FileState] | None = None
-        self._failed: dict[str, tuple[int, int]] = {}
+        self._failed: dict[str, tuple[int, int, Problem]] = {}  # what could not be opened: size, time of change, why
 
     def forget(self) -> None:
         """Read the file states from the database again before the next run."""
@@ -122,11 +122,14 @@ class Syncer:
                     report.errors.append(found)
                     continue
                 path, project_key, facts = found
+                failed = self._failed.get(path)
+                if failed and not full and failed[:2] == (facts.st_size, facts.st_ctime_ns):
+                    report.errors.append(failed[2])
+                    continue
                 report.files += 1
                 state = None if full else states.get(path)
                 if state is None:
-                    if full or self._failed.get(path) != (facts.st_size, facts.st_ctime_ns):
-                        pending.append((path, project_key, facts.st_size, None))
+                    pending.append((path, project_key, facts.st_size, None))
                 elif (
                     state.size_bytes != facts.st_size
                     or state.modified_ns != facts.st_mtime_ns
@@ -210,7 +213,7 @@ class Syncer:
                     facts = Path(problem.path).lstat()
                 except OSError:
                     continue
-                self._failed[problem.path] = (facts.st_size, facts.st_ctime_ns)
+                self._failed[problem.path] = (facts.st_size, facts.st_ctime_ns, problem)
 
     def _write(self, batch: Reading, report: SyncReport) -> None:
         """Calls and the checkpoints of their files, inside one transaction."""

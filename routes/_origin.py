@@ -4,6 +4,7 @@ The first stops forged forms (CSRF), the second stops a foreign name that was po
 and links built from a forged Host.
 """
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Flask, request
@@ -29,6 +30,7 @@ def check_origins(app: Flask, settings: Settings) -> None:
     app.before_request(check)
 
 
+@lru_cache(maxsize=64)
 def host_name(host: str) -> str:
     """The name in a Host header, in lower case and without port and brackets; '' when it is malformed."""
     try:

@@ -1,7 +1,11 @@
-"""What is in a database, in names instead of ids, so that two histories that should come to the same can be compared."""
+"""What is in a database, in names instead of ids: histories that should come to the same can be compared."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from meter import rollups
 from meter.ingest import TRANSCRIPT, Ingested, write_calls
@@ -9,6 +13,7 @@ from meter.logs.drafts import CallDraft
 from meter.pricing import PriceBook
 from meter.rollups import EVERYBODY, SUMS, Difference
 from models.bulk import Store
+from transcripts import MODEL, NOON_MS, PROJECT, SESSION, message_id
 
 NOW_MS = 1_790_000_000_000
 AGENT = "claude-code"
@@ -22,8 +27,8 @@ _NAMES = {
 _OF_EVERYBODY = ("llm_model", "tool")
 CALL = (
     "call_key", "at_ms", "agent_session_id", "machine_id", "project_id", "llm_model_id", *SUMS[1:8], "rate_id",
-    "client_cost_nanousd", "stated_5m_tokens", "stated_write_tokens", "speed", "service_tier", "inference_geo", "source",
-    "is_superseded", "is_sidechain", "is_copy", "request_id", "agent_id", "git_branch", "stop_reason", "tools",
+    "client_cost_nanousd", "stated_5m_tokens", "stated_write_tokens", "speed", "service_tier", "inference_geo",
+    "source", "is_superseded", "is_sidechain", "is_copy", "request_id", "agent_id", "git_branch", "stop_reason", "tools",
 )  # fmt: skip
 TABLES = {
     "call": CALL,
@@ -32,7 +37,14 @@ TABLES = {
     "tool_hour": ("hour", "tool_id", "uses"),
     "tool_day": ("day", "tool_id", "uses"),
 }
-SESSION = ("session_key", "finest_source", "first_ms", "last_ms", *SUMS)
+SESSION_ROW = ("session_key", "finest_source", "first_ms", "last_ms", *SUMS)
+
+
+def a_call(name: object = "first", ms: int = 0, **fields: Any) -> CallDraft:
+    """A call, so many milliseconds after noon; `counts` may be cut short."""
+    counts = (*fields.pop("counts", (3, 100)), *([0] * 7))[:7]
+    known = {"session_key": SESSION, "machine_key": "box", "project_key": PROJECT, "project_path": "/home/ada/shop"}
+    return CallDraft(message_id(name), NOON_MS + ms, **{**known, "llm_model": MODEL, "counts": counts, **fields})
 
 
 def merged(drafts: Iterable[CallDraft]) -> list[CallDraft]:
@@ -58,7 +70,7 @@ def content(store: Store, owner: int = 1) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of an owner (0: everybody) that says something, sorted."""
     found = {table: _rows(store, table, columns, owner) for table, columns in TABLES.items()}
     if owner != EVERYBODY:
-        found["agent_session"] = _rows(store, "agent_session", SESSION, owner)
+        found["agent_session"] = _rows(store, "agent_session", SESSION_ROW, owner)
         found["began"] = _began(store, owner)
         found["hang_together"] = _families(links(store, owner))
     return found
@@ -123,3 +135,16 @@ def usage_of(store: Store, owner: int = 1) -> dict[str, int]:
     sums = ", ".join(f"cast(coalesce(sum({name}), 0) as bigint)" for name in SUMS)
     (row,) = store.rows(f"select {sums} from usage_month where owner_id = ?", (owner,))
     return dict(zip(SUMS, row, strict=True))
+
+
+@contextmanager
+def kept_database(request: pytest.FixtureRequest, kind: str, folder: Path) -> Iterator[str]:
+    """The URL of a database that several tests read: a copy of the empty one, for a fixture of a module."""
+    if kind == "sqlite":
+        path = folder / "agentmeter.db"
+        path.write_bytes(request.getfixturevalue("sqlite_template").read_bytes())
+        yield f"sqlite:///{path}"
+        return
+    made = type(request.getfixturevalue("postgres"))(request.getfixturevalue("postgres_server"))
+    yield made.url
+    made.drop()

@@ -202,7 +202,7 @@ def test_db_check_and_upgrade_of_a_sound_database(run, owned, transcripts):
     assert run("db upgrade").exit_code == 0
 
 
-def test_doctor_is_content_with_a_sound_installation(run, owned):
+def test_doctor_is_content_with_a_sound_installation(run, owned, transcripts):
     result = run("doctor", "--json")
     told = only_object(result)
     assert result.exit_code == 0, told
@@ -215,7 +215,12 @@ def test_doctor_names_what_is_wrong(run, tmp_path):
         "doctor", "--json", AGENTMETER_BIND="0.0.0.0:6387", AGENTMETER_DATABASE_URL="postgresql://127.0.0.1:1/x"
     )
     assert result.exit_code == 1
-    assert {check["name"] for check in only_object(result)["checks"] if not check["ok"]} == {"database", "address"}
+    assert {check["name"] for check in only_object(result)["checks"] if not check["ok"]} == {
+        "database",
+        "owner",
+        "transcripts",
+        "address",
+    }
 
 
 def test_config_masks_secrets(run):

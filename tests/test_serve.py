@@ -162,3 +162,25 @@ def test_the_other_ways_to_start_it(environment, start):
     finally:
         process.terminate()
         process.wait(15)
+
+
+def test_a_body_without_length_is_taken_whole_or_not_at_all(serve):
+    server = serve("--no-sync")
+    head = b"POST /claim HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+
+    def status_of(rest):
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=10) as connection:
+            connection.sendall(head + rest)
+            connection.shutdown(socket.SHUT_WR)
+            return int(connection.recv(1000).split()[1])
+
+    def chunk(data):
+        return b"%x\r\n%s\r\n" % (len(data), data)
+
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n"
+    assert status_of(chunked + chunk(b"secret=claim-") + chunk(b"wrong&email=a@b") + chunk(b"")) == 403
+    assert status_of(chunked + chunk(b"x" * 1_000_001) + chunk(b"")) == 413
+    assert status_of(chunked + chunk(b"secret=claim-wrong&email=a@b")) == 400
+    assert status_of(chunked + b"20\r\nsecret=claim-wrong&ema") == 400
+    assert status_of(b"Content-Length: 40\r\n\r\nsecret=claim-wrong&email=a@b") == 400
+    assert status_of(b"Content-Length: 1000001\r\n\r\n" + b"x" * 1_000_001) == 413

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -131,3 +134,42 @@ def only_call(reading: Reading) -> CallDraft:
 def reasons(reading: Reading) -> list[tuple[int, str]]:
     """Line and reason of every problem."""
     return [(problem.line, problem.reason) for problem in reading.problems]
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """As somebody without special rights, so that permissions count; for root no file is unreadable."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+class Projects:
+    """A `projects` folder that grows."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+
+    def path(self, name: str = SESSION, project: str = PROJECT) -> Path:
+        path = self.root / project / f"{name}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def write(self, *records: dict[str, Any] | bytes, name: str = SESSION, project: str = PROJECT) -> Path:
+        """A transcript of these lines, in place of what was there."""
+        path = self.path(name, project)
+        path.write_bytes(lines(*records))
+        return path
+
+    def add(self, content: bytes, name: str = SESSION, project: str = PROJECT) -> Path:
+        """Bytes more at the end of a transcript."""
+        path = self.path(name, project)
+        with path.open("ab") as file:
+            file.write(content)
+        return path

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+PATH_BYTES_MAX = 2000  # an index of PostgreSQL takes 2,704
+
 
 @dataclass(slots=True)
 class Problem:
@@ -41,8 +43,8 @@ def walk(root: Path) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
         folder, project_key = stack.pop()
         try:
             entries = os.scandir(folder)
-        except OSError as problem:
-            yield Problem(folder, 0, problem.strerror or str(problem))
+        except OSError as error:
+            yield _problem(folder, error.strerror or str(error))
             continue
         with entries:
             for entry in entries:
@@ -54,12 +56,14 @@ def walk(root: Path) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
                             yield left
                     elif entry.name.endswith(".jsonl"):
                         facts = entry.stat(follow_symlinks=False)
-                        if stat.S_ISREG(facts.st_mode):
-                            yield entry.path, project_key or root.name, facts
+                        if not stat.S_ISREG(facts.st_mode):
+                            yield _problem(entry.path, "not a regular file")
+                        elif reason := _unstorable(entry.path):
+                            yield _problem(entry.path, reason)
                         else:
-                            yield Problem(entry.path, 0, "not a regular file")
-                except OSError as problem:
-                    yield Problem(entry.path, 0, problem.strerror or str(problem))
+                            yield entry.path, project_key or root.name, facts
+                except OSError as error:
+                    yield _problem(entry.path, error.strerror or str(error))
 
 
 def _judge_link(entry: os.DirEntry[str], base: str) -> Problem | None:
@@ -68,4 +72,18 @@ def _judge_link(entry: os.DirEntry[str], base: str) -> Problem | None:
     inside = os.path.commonpath([target, base]) == base
     if inside or not (entry.name.endswith(".jsonl") or os.path.isdir(target)):
         return None
-    return Problem(entry.path, 0, "a link out of the transcripts' folder is not followed")
+    return _problem(entry.path, "a link out of the transcripts' folder is not followed")
+
+
+def _unstorable(path: str) -> str:
+    """Why no database takes this path; empty if it does."""
+    if path.isascii() and len(path) <= PATH_BYTES_MAX:
+        return ""
+    try:
+        return "" if len(path.encode()) <= PATH_BYTES_MAX else f"a path of more than {PATH_BYTES_MAX} bytes"
+    except UnicodeEncodeError:
+        return "a name that is not UTF-8"
+
+
+def _problem(path: str, reason: str) -> Problem:
+    return Problem(os.fsencode(path).decode(errors="replace"), 0, reason)

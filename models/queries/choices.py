@@ -1,6 +1,8 @@
 """What the filter bar offers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -19,7 +21,7 @@ class Choices:
 
 _PEOPLE = "select id, case when name <> '' then name else email end from person {where} order by 2, 1"
 _MACHINES = "select distinct name from machine {where} order by 1"
-_PROJECTS = "select distinct path, label from project {where} order by 2, 1"
+_PROJECTS = "select path, label from project {where}"
 _MODELS = (
     "select name from llm_model where id in"
     " (select distinct llm_model_id from usage_month where owner_id = :owner) order by 1"
@@ -35,6 +37,14 @@ def choices(db: Connection, scope: Scope) -> Choices:
     return Choices(
         tuple((id_, label) for id_, label in db.execute(text(_PEOPLE.format(where=by_id)), given)),
         tuple(db.execute(text(_MACHINES.format(where=by_owner)), given).scalars()),
-        tuple((path, label) for path, label in db.execute(text(_PROJECTS.format(where=by_owner)), given)),
+        _projects(db.execute(text(_PROJECTS.format(where=by_owner)), given)),
         tuple(db.execute(text(_MODELS), owner).scalars()),
     )
+
+
+def _projects(rows: Iterable[Any]) -> tuple[tuple[str, str], ...]:
+    """Each path once, by label. People's projects are labelled for them alone: of two labels the longer says more."""
+    labels: dict[str, str] = {}
+    for path, label in rows:
+        labels[path] = max(labels.get(path, ""), label, key=len)
+    return tuple(sorted(labels.items(), key=lambda project: (project[1], project[0])))

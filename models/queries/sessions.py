@@ -81,7 +81,7 @@ def _add_one_by_one(
         whole.append((index, -(-first_ms // QUARTER_MS), end_ms // QUARTER_MS))
         for start, end in (
             (first_ms, -(-first_ms // QUARTER_MS) * QUARTER_MS),
-            (end_ms // QUARTER_MS * QUARTER_MS, end_ms),
+            (max(first_ms, end_ms // QUARTER_MS * QUARTER_MS), end_ms),
         ):
             if start < end:
                 ragged.append((index, start, min(end, end_ms)))

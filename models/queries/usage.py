@@ -101,10 +101,13 @@ def series(
     """Sums per bucket and line; `by` is llm_model, person or project. Buckets without calls are absent."""
     rows = sums(db, scope, filters, buckets, by)
     named = _names(db, by, {row[1:-9] for row in rows})
+    labels: dict[str, str] = {}  # of a path that two people label differently the longer one, which says more
+    for key, label, _ in named.values():
+        labels[key] = max(labels.get(key, ""), label, key=len)
     merged: dict[tuple[int, str], tuple[str, str, list[int]]] = {}
     for row in rows:
-        key, label, family = named[row[1:-9]]
-        _, _, kept = merged.setdefault((row[0], key), (label, family, [0] * 9))
+        key, _, family = named[row[1:-9]]
+        _, _, kept = merged.setdefault((row[0], key), (labels[key], family, [0] * 9))
         for index, value in enumerate(row[-9:]):
             kept[index] += int(value)
     points = [

@@ -1,12 +1,16 @@
 """What the tests of the rules share: a connection for writing, and today's prices."""
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from meter.price_list import read_snapshot
 from meter.pricing import PriceBook
+from meter.sync import Syncer
 from models.bulk import Store, open_store
+from transcripts import Projects
 
 
 @pytest.fixture
@@ -22,3 +26,27 @@ def book() -> PriceBook:
     """The price list, without a database."""
     prices = read_snapshot()
     return PriceBook(prices.rates, prices.aliases)
+
+
+@pytest.fixture
+def tree() -> Iterator[Path]:
+    """A folder that everybody can reach, which pytest's are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder).resolve()
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> Projects:
+    """An empty folder for transcripts."""
+    return Projects(tmp_path / "projects")
+
+
+@pytest.fixture
+def make_syncer(store: Store, book: PriceBook, projects: Projects) -> Callable[..., Syncer]:
+    """Make a syncer of the folder, as a process that has just started: make_syncer(store, owner=2)."""
+
+    def make(on: Store = store, owner: int = 1, may_fork: bool = False) -> Syncer:
+        return Syncer(on, owner, [projects.root], book, may_fork=may_fork)
+
+    return make

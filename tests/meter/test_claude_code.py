@@ -78,7 +78,10 @@ def test_lines_of_other_kinds_carry_no_calls(tmp_path):
         {"type": "system", "subtype": "turn_duration", "durationMs": 5, "usage": usage()},
         {"type": "file-history-snapshot", "messageId": "x", "snapshot": {"input_tokens": 5}},
         {"type": "progress", "data": {"type": "bash_progress", "output": '"input_tokens":5'}},
-        {"type": "progress", "data": {"type": "hook_progress", "message": "input_tokens", "usage": {"input_tokens": 5}}},
+        {
+            "type": "progress",
+            "data": {"type": "hook_progress", "message": "input_tokens", "usage": {"input_tokens": 5}},
+        },
         {"type": "attachment", "attachment": {"usage": usage()}},
     ]
     reading = read_lines(tmp_path, *others)
@@ -116,7 +119,9 @@ def test_streamed_lines_of_an_answer_in_any_order_are_one_call_with_the_largest_
 def test_every_count_has_its_own_maximum(tmp_path):
     first = usage(input_tokens=9, output_tokens=1, cache_read_input_tokens=7)
     second = usage(input_tokens=3, output_tokens=8, cache_read_input_tokens=1, cache_creation_input_tokens=6000)
-    call = only_call(read_lines(tmp_path, answer(message={"usage": first}), answer(seconds=1, message={"usage": second})))
+    call = only_call(
+        read_lines(tmp_path, answer(message={"usage": first}), answer(seconds=1, message={"usage": second}))
+    )
     assert call.counts == (9, 8, 7, 1000, 4000, 6000, 0)
 
 
@@ -281,7 +286,9 @@ def test_the_constant_id_of_a_relay_stands_for_many_calls(tmp_path):
     assert len(read_lines(tmp_path, *records).calls) == 5
 
 
-@pytest.mark.parametrize("relay", ["msg_0000000000000000000000", "chatcmpl-1", "7f3c", "msg_", "Msg_01HzjbNWEsBd5Te3Lu"])
+@pytest.mark.parametrize(
+    "relay", ["msg_0000000000000000000000", "chatcmpl-1", "7f3c", "msg_", "Msg_01HzjbNWEsBd5Te3Lu"]
+)
 def test_an_id_that_no_provider_made_is_scoped_to_its_session(tmp_path, relay):
     records = [answer(message={"id": relay}, sessionId=session) for session in (SESSION, FORK)]
     assert len(read_lines(tmp_path, *records).calls) == 2

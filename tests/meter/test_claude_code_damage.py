@@ -146,8 +146,19 @@ def test_a_count_may_be_written_in_other_ways(tmp_path, written, count):
 
 @pytest.mark.parametrize(
     "written",
-    [b"-1", b"-9223372036854775809", b"1000000001", b"9223372036854775808", b"1e30", b"1e400", b"NaN", b"-Infinity"]
-    + [b"7.5", b'"12abc"', b'"-7"', b"true", b"[7]", b'{"a":7}', b'"99999999999"'],
+    [
+        *(
+            b"-1",
+            b"-9223372036854775809",
+            b"1000000001",
+            b"9223372036854775808",
+            b"1e30",
+            b"1e400",
+            b"NaN",
+            b"-Infinity",
+        ),
+        *(b"7.5", b'"12abc"', b'"-7"', b"true", b"[7]", b'{"a":7}', b'"99999999999"'),
+    ],
 )
 def test_a_count_that_is_none_is_left_out_and_reported_and_the_others_count(tmp_path, written):
     reading = read_lines(tmp_path, user(), with_count(written))
@@ -174,7 +185,12 @@ def test_odd_values_beside_the_counts_do_not_lose_the_call(tmp_path):
 
 def test_odd_tool_uses_are_passed_over(tmp_path):
     odd = ["text", None, 7, {"type": "tool_use"}, {"type": "tool_use", "id": 5, "name": "Bash"}]
-    content = [*odd, tool_use("", "Bash"), tool_use("toolu_01AAAAAAAAAAAAAA", ""), tool_use("toolu_01BBBBBBBBBBBBBB", "Ls")]
+    content = [
+        *odd,
+        tool_use("", "Bash"),
+        tool_use("toolu_01AAAAAAAAAAAAAA", ""),
+        tool_use("toolu_01BBBBBBBBBBBBBB", "Ls"),
+    ]
     assert only_call(read_lines(tmp_path, answer(message={"content": content}))).tools == {"BBBBBBBBBBBB": "Ls"}
 
 
@@ -229,9 +245,16 @@ def test_a_very_long_text_is_cut(tmp_path):
 
 @pytest.mark.parametrize(
     "written",
-    ["2026-06-15T12:00:00Z", "2026-06-15T12:00:00", "2026-06-15 12:00:00", "2026-06-15T14:00:00+02:00", "20260615T120000Z"]
-    + ["2026-06-15T06:15:00.000-05:45", " 2026-06-15T12:00:00.000Z ", NOON_MS, NOON_MS // 1000, NOON_MS * 1000]
-    + [NOON_MS / 1000, "2026-06-15T12:00:00.000999Z", "2026-06-15T12:00:00,000Z"],
+    [
+        *("2026-06-15T12:00:00Z", "2026-06-15T12:00:00", "2026-06-15 12:00:00", "2026-06-15T14:00:00+02:00"),
+        *(
+            "20260615T120000Z",
+            "2026-06-15T06:15:00.000-05:45",
+            " 2026-06-15T12:00:00.000Z ",
+            "2026-06-15T12:00:00,000Z",
+        ),
+        *("2026-06-15T12:00:00.000999Z", NOON_MS, NOON_MS // 1000, NOON_MS * 1000, NOON_MS / 1000),
+    ],
 )
 def test_a_time_may_be_written_in_many_ways(tmp_path, written):
     assert only_call(read_lines(tmp_path, answer(timestamp=written))).at_ms == NOON_MS
@@ -239,9 +262,17 @@ def test_a_time_may_be_written_in_many_ways(tmp_path, written):
 
 @pytest.mark.parametrize(
     "written",
-    [None, "", "yesterday", "2026-06-15T25:00:00.000Z", "2026-06-31T12:00:00.000Z", "2026-06-15T12:00:99.000Z", True]
-    + ["2026-06-15T12:60:00.000Z", "2026-06-15T12:00: 5.0 0Z", "2026-06-15T12:00:-5.000Z", [1], {"a": 1}, -1, 0, 1e300]
-    + ["2019-12-31T23:59:59.999Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999-23:59", 1_577_836_799_999, 56788],
+    [
+        *(None, "", "yesterday", True, [1], {"a": 1}, -1, 0, 1e300, 56788, 1_577_836_799_999),
+        *(
+            "2026-06-15T25:00:00.000Z",
+            "2026-06-31T12:00:00.000Z",
+            "2026-06-15T12:00:99.000Z",
+            "2026-06-15T12:60:00.000Z",
+        ),
+        *("2026-06-15T12:00: 5.0 0Z", "2026-06-15T12:00:-5.000Z", "2019-12-31T23:59:59.999Z"),
+        *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999-23:59"),
+    ],
 )
 def test_a_time_that_cannot_be_is_reported_and_its_call_left_out(tmp_path, written):
     reading = read_lines(tmp_path, user(), answer(timestamp=written))

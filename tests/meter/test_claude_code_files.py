@@ -3,8 +3,6 @@
 import os
 import random
 import socket
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from transcripts import (
     line,
     lines,
     message_id,
+    nobody,
     progress,
     read,
     reasons,
@@ -198,27 +197,6 @@ def test_one_reader_reads_many_files_and_keeps_copies_apart_from_new_calls(tmp_p
     assert (reader.take().calls, len(reading.states)) == ({}, 3)
 
 
-@contextmanager
-def nobody():
-    """As somebody without special rights, so that permissions count; as root no file is unreadable."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@pytest.fixture
-def tree():
-    """A folder that everybody can reach."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder).resolve()
-
-
 def found(root):
     """Relative paths with their project, and problems, of a walk."""
     files, problems = {}, {}
@@ -239,7 +217,14 @@ def put(root, name, content=b"{}\n"):
 
 
 def test_every_transcript_below_the_root_is_found_with_its_project(tree):
-    for name in ("-p/a.jsonl", "-p/a/subagents/agent-1.jsonl", "-q/b.jsonl", "-q/.hidden.jsonl", "top.jsonl", "-q/x.json"):
+    for name in (
+        "-p/a.jsonl",
+        "-p/a/subagents/agent-1.jsonl",
+        "-q/b.jsonl",
+        "-q/.hidden.jsonl",
+        "top.jsonl",
+        "-q/x.json",
+    ):
         put(tree, name)
     files, problems = found(tree)
     assert files == {

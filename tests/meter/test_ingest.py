@@ -9,22 +9,15 @@ import pytest
 from meter.ingest import EVENT, GATEWAY, MESSAGES, OTLP, TRANSCRIPT, UPLOAD, Ingested, write_calls
 from meter.logs.drafts import CallDraft, call_key, storable
 from models.bulk import open_store
-from stored import calls, content, differences, links, merged, usage_of, write
-from transcripts import FORK, MODEL, NOON_MS, PROJECT, SESSION, message_id
+from stored import a_call, calls, content, differences, links, merged, usage_of, write
+from transcripts import FORK, MODEL, NOON_MS, PROJECT, SESSION
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 
-def call(name="first", ms=0, **fields):
-    """A call, so many milliseconds after noon; `counts` may be cut short."""
-    counts = (*fields.pop("counts", (3, 100)), *([0] * 7))[:7]
-    known = {"session_key": SESSION, "machine_key": "box", "project_key": PROJECT, "project_path": "/home/ada/shop"}
-    return CallDraft(message_id(name), NOON_MS + ms, **{**known, "llm_model": MODEL, "counts": counts, **fields})
-
-
 def out(output, ms=0, name="first", **fields):
-    return call(name, ms, counts=(3, output), **fields)
+    return a_call(name, ms, counts=(3, output), **fields)
 
 
 def outputs(store, owner=1):
@@ -51,7 +44,10 @@ def test_three_streamed_lines_in_any_order_replayed_twice_are_one_message(store,
 
 
 def test_a_replay_changes_nothing_at_all(store, book):
-    drafts = [out(5, tools={"a": "Bash"}, client_cost_nanousd=7), out(6, 9, "b", also_in=(FORK,), stop_reason="end_turn")]
+    drafts = [
+        out(5, tools={"a": "Bash"}, client_cost_nanousd=7),
+        out(6, 9, "b", also_in=(FORK,), stop_reason="end_turn"),
+    ]
     write(store, book, *drafts)
     before = content(store), store.rows("select * from change_count order by 1")
     for draft in drafts:
@@ -67,8 +63,8 @@ def test_a_late_smaller_copy_changes_nothing(store, book):
 
 
 def test_every_count_keeps_its_own_maximum_over_batches(store, book):
-    write(store, book, call(counts=(9, 1, 7, 0, 0, 10, 0)))
-    write(store, book, call(ms=1, counts=(3, 8, 1, 0, 0, 20, 2)))
+    write(store, book, a_call(counts=(9, 1, 7, 0, 0, 10, 0)))
+    write(store, book, a_call(ms=1, counts=(3, 8, 1, 0, 0, 20, 2)))
     found = usage_of(store)
     assert [found[name] for name in ("input_tokens", "output_tokens", "cache_read_tokens")] == [9, 8, 7]
     assert (found["cache_write_5m_tokens"], found["web_searches"]) == (20, 2)
@@ -77,14 +73,14 @@ def test_every_count_keeps_its_own_maximum_over_batches(store, book):
 def test_a_total_without_split_and_later_splits_come_to_the_same_writes(store, book):
     for owner, order in enumerate(permutations(((0, 0, 5000), (0, 4000, 0), (500, 0, 4500))), start=1):
         for writes in order:
-            write(store, book, call(counts=(1, 1, 0, *writes, 0)), owner=owner)
+            write(store, book, a_call(counts=(1, 1, 0, *writes, 0)), owner=owner)
         found = usage_of(store, owner)
         assert (found["cache_write_5m_tokens"], found["cache_write_1h_tokens"]) == (1000, 4000)
     assert differences(store) == []
 
 
 def test_the_same_ids_of_another_owner_do_not_matter(store, book):
-    write(store, book, call(counts=(0, 0)), owner=2)
+    write(store, book, a_call(counts=(0, 0)), owner=2)
     before = content(store, 2)
     assert write(store, book, out(250), owner=1) == Ingested(calls_new=1)
     assert usage_of(store, 1)["output_tokens"] == 250
@@ -229,9 +225,9 @@ def test_the_clients_cost_counts_only_where_there_is_no_price(store, book):
 
 def test_a_call_that_grows_over_a_prompt_size_costs_the_higher_rate(store, book):
     haiku = {"llm_model": "claude-haiku-5-5"}
-    write(store, book, call(counts=(100_000, 1000), **haiku))
+    write(store, book, a_call(counts=(100_000, 1000), **haiku))
     assert usage_of(store)["cost_nanousd"] == 10_500_000
-    write(store, book, call(counts=(100_001, 1000), **haiku))
+    write(store, book, a_call(counts=(100_001, 1000), **haiku))
     assert usage_of(store)["cost_nanousd"] == 52_500_500
     assert differences(store) == []
 
@@ -260,26 +256,43 @@ def test_a_project_is_called_by_its_folder_as_soon_as_that_is_known(store, book)
 def test_an_error_leaves_nothing_behind_and_the_connection_usable(store, book):
     write(store, book, out(1, name="kept", session_key=FORK))
     before = content(store), content(store, 0)
-    with pytest.raises(RuntimeError), store.writing(1):
-        write_calls(store, 1, [out(5)], agent="claude-code", source=TRANSCRIPT, book=book, now_ms=1)
-        raise RuntimeError
+
+    def break_off():
+        with store.writing(1):
+            write_calls(store, 1, [out(5)], agent="claude-code", source=TRANSCRIPT, book=book, now_ms=1)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
     assert (content(store), content(store, 0)) == before
     assert write(store, book, out(5)) == Ingested(calls_new=1)
     assert differences(store) == []
 
 
-UGLY = ("é" * 10, "日本語/プロジェクト", "a\u2028b", "‮x", "\x1b[31m", "'; drop table call; --", "%s %(x)s ?", "{keys}", " ")
+UGLY = (
+    "é" * 10,
+    "日本語/プロジェクト",
+    "a\u2028b",
+    "‮x",
+    "\x1b[31m",
+    "'; drop table call; --",
+    "%s %(x)s ?",
+    "{keys}",
+    " ",
+)
 
 
 def test_any_text_is_stored_as_it_is_on_both_databases(store, book):
     for owner, ugly in enumerate(UGLY, start=1):
         texts = {"session_key": ugly, "machine_key": ugly, "project_key": ugly, "project_path": ugly, "llm_model": ugly}
-        more = {name: ugly for name in ("request_id", "agent_id", "git_branch", "agent_version", "stop_reason", "speed")}
+        more = dict.fromkeys(("request_id", "agent_id", "git_branch", "agent_version", "stop_reason", "speed"), ugly)
         write(store, book, out(5, tools={"tail": ugly}, **texts, **more), owner=owner)
         write(store, book, out(9, tools={"tail": ugly}, **texts, **more), owner=owner)
         (row,) = calls(store, owner)
         places = ("agent_session_id", "machine_id", "project_id", "llm_model_id")
-        assert {row[name] for name in (*places, "speed", "request_id", "agent_id", "git_branch", "stop_reason")} == {ugly}
+        assert {row[name] for name in (*places, "speed", "request_id", "agent_id", "git_branch", "stop_reason")} == {
+            ugly
+        }
         assert content(store, owner)["tool_day"] == [(NOON_MS // DAY_MS, ugly, 1)]
     assert differences(store) == []
 
@@ -322,7 +335,14 @@ def in_threads(*jobs):
 def test_writers_at_the_same_time_all_get_through_and_the_sums_are_exact(database, store, book, owners):
     """Four writers, each in its own order, every call told by two of them."""
     drafts = [
-        out(number, number * 700_000, number, session_key=f"s{number % 7}", llm_model=f"model-{number}", tools={"t": f"T{number}"})
+        out(
+            number,
+            number * 700_000,
+            number,
+            session_key=f"s{number % 7}",
+            llm_model=f"model-{number}",
+            tools={"t": f"T{number}"},
+        )
         for number in range(60)
     ]
 

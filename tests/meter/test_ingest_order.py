@@ -11,14 +11,22 @@ from stored import CALL, content, differences, write
 from transcripts import NOON_MS
 
 MINUTE_MS = 60_000
-TIMES_MS = [0, 1, 14 * MINUTE_MS, 15 * MINUTE_MS, 59 * MINUTE_MS, 60 * MINUTE_MS, 12 * 60 * MINUTE_MS, 40 * 1440 * MINUTE_MS]
+TIMES_MS = [
+    0,
+    1,
+    14 * MINUTE_MS,
+    15 * MINUTE_MS,
+    59 * MINUTE_MS,
+    60 * MINUTE_MS,
+    12 * 60 * MINUTE_MS,
+    40 * 1440 * MINUTE_MS,
+]
 MODELS = ("claude-opus-4-6", "claude-haiku-5-5", "claude-opus-9")
 FOLDERS = ("/home/ada/shop", "/home/ada/infra")
 SESSIONS = ("s1", "s2", "s3")
 tokens = st.sampled_from((0, 1, 7, 90_000, 150_000))
 
 SEARCH = settings(
-    max_examples=120,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
@@ -68,7 +76,7 @@ def histories(draw, sources=(TRANSCRIPT,), most=9):
 
 
 def settled(found):
-    """Content without what several answers are right for: where a session began that has two calls at its first moment."""
+    """Content without what has several right answers: where a session began that has two calls at its first moment."""
     first_ms = {row[0]: row[2] for row in found["agent_session"]}
     calls = [dict(zip(CALL, row, strict=True)) for row in found["call"]]
     counted = [(call["agent_session_id"], call["at_ms"]) for call in calls if not call["is_superseded"]]
@@ -90,18 +98,17 @@ def check_histories(store, book, strategy, examples, between):
         for source, group in [*batches, *batches]:
             write(store, book, *group, owner=other, source=source)
         assert settled(content(store, other)) == settled(content(store, one))
-        assert [found for found in differences(store) if found.key[0] in (one, other)] == []
 
     check()
     assert differences(store) == []
 
 
 def test_any_order_and_any_batches_come_to_the_same_as_one_batch(store, book):
-    examples = 150 if store.is_sqlite else 25
+    examples = 80 if store.is_sqlite else 15
     check_histories(store, book, histories(), examples, lambda drafts: [(TRANSCRIPT, [draft for _, draft in drafts])])
 
 
 def test_any_order_of_reports_from_all_sources_comes_to_the_same(store, book):
-    examples = 150 if store.is_sqlite else 25
+    examples = 80 if store.is_sqlite else 15
     everywhere = histories(sources=(TRANSCRIPT, OTLP, EVENT, UPLOAD))
     check_histories(store, book, everywhere, examples, lambda drafts: [(source, [draft]) for source, draft in drafts])
