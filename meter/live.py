@@ -42,11 +42,11 @@ class LiveSync:
         syncer: Syncer | None = None
         pause = LOOK_SECONDS
         while not self._stopped.is_set():
-            started = time.monotonic()
+            look_seconds = 0.0
             try:
                 syncer = syncer or self._make()
                 if syncer is not None:
-                    syncer.run(wait_seconds=0.0)
+                    look_seconds = syncer.run(wait_seconds=0.0).look_seconds
                     self.checked_at, self.failure = time.monotonic(), None
             except AgentmeterError as problem:  # another process syncs: its result is ours too
                 self.failure = problem.message
@@ -59,7 +59,7 @@ class LiveSync:
                 syncer = None
                 pause = LOOK_SECONDS_MAX
             else:
-                pause = min(LOOK_SECONDS_MAX, max(LOOK_SECONDS, (time.monotonic() - started) / LOOK_SHARE))
+                pause = min(LOOK_SECONDS_MAX, max(LOOK_SECONDS, look_seconds / LOOK_SHARE))
             self._stopped.wait(pause)
         _close(syncer)
 

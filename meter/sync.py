@@ -36,7 +36,10 @@ Progress = Callable[[int, int, int, int], None]  # bytes done, bytes in all, fil
 
 @dataclass
 class SyncReport:
-    """What a run found and did. `files` are the transcripts seen, `bytes` what was read of them."""
+    """What a run found and did. `files` are the transcripts seen, `bytes` what was read of them.
+
+    Of its `seconds`, `look_seconds` went into looking at every file once.
+    """
 
     files: int = 0
     bytes: int = 0
@@ -44,6 +47,7 @@ class SyncReport:
     lines_skipped: int = 0
     errors: list[Problem] = field(default_factory=list)
     seconds: float = 0.0
+    look_seconds: float = 0.0
 
     @property
     def read_nothing(self) -> bool:
@@ -96,6 +100,7 @@ class Syncer:
         started = time.monotonic()
         report = SyncReport()
         pending = self._pending(report, full)
+        report.look_seconds = time.monotonic() - started
         if pending or dry_run:
             with self._lease(wait_seconds):
                 if dry_run:

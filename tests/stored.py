@@ -28,7 +28,8 @@ _OF_EVERYBODY = ("llm_model", "tool")
 CALL = (
     "call_key", "at_ms", "agent_session_id", "machine_id", "project_id", "llm_model_id", *SUMS[1:8], "rate_id",
     "client_cost_nanousd", "stated_5m_tokens", "stated_write_tokens", "speed", "service_tier", "inference_geo",
-    "source", "is_superseded", "is_sidechain", "is_copy", "request_id", "agent_id", "git_branch", "stop_reason", "tools",
+    "source", "is_superseded", "is_sidechain", "is_copy", "request_id", "agent_id", "git_branch", "stop_reason",
+    "tools",
 )  # fmt: skip
 TABLES = {
     "call": CALL,

@@ -178,7 +178,6 @@ class Reader:
                     except (ValueError, RecursionError):
                         self._patiently(view[start:stop].tobytes())
                     else:
-                        self._line = number
                         if line.type == "assistant":
                             self._call(line, line)
                         elif line.data is not None:

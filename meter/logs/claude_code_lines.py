@@ -155,13 +155,14 @@ def decode_patiently(raw: bytes) -> tuple[list[PatientLine], str | None]:
     """
     text = raw.decode("utf-8", "replace").strip(_IDLE)
     found: list[PatientLine] = []
-    complaint, position, tries = None, 0, 0
+    complaint, position, in_vain = None, 0, 0
     while 0 <= position < len(text):
         try:
             value, position = _DECODER.raw_decode(text, position)
-        except (ValueError, RecursionError):
-            complaint, tries = "not JSON", tries + 1
-            position = text.find('{"', position + 1) if tries < TRIES_MAX else -1
+        except (ValueError, RecursionError) as error:
+            complaint = "not JSON"
+            in_vain += getattr(error, "pos", len(text))
+            position = text.find('{"', position + 1) if in_vain < IN_VAIN_MAX * len(text) else -1
             continue
         if isinstance(value, dict):
             found.append(PatientLine(value))
@@ -169,9 +170,11 @@ def decode_patiently(raw: bytes) -> tuple[list[PatientLine], str | None]:
             complaint = complaint or "not a JSON object"
         while position < len(text) and text[position] in _IDLE:
             position += 1
+        if complaint and position < len(text) and text[position] != "{":
+            position = text.find('{"', position)  # a part of something cut: on to where an object may begin
     return found, complaint
 
 
-TRIES_MAX = 1000  # where an object may begin behind what is not JSON
+IN_VAIN_MAX = 20  # lengths of the line that are decoded in vain before the rest is given up
 _IDLE = "\x00 \t\r\n\ufeff"
 _DECODER = json.JSONDecoder()

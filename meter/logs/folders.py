@@ -32,7 +32,7 @@ def transcript_roots(configured: tuple[Path, ...], environment: dict[str, str] |
         folder = folder.expanduser()
         inner = folder / "projects"
         found[(inner if inner.is_dir() else folder).resolve()] = None
-    return list(found)
+    return [root for root in found if found.keys().isdisjoint(root.parents)]  # a root within another is read with it
 
 
 def walk(root: Path) -> Iterator[tuple[str, str, os.stat_result] | Problem]:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from itertools import permutations
 
 import pytest
@@ -122,6 +123,20 @@ def test_wherever_a_line_was_cut_the_object_glued_behind_it_counts(tmp_path, len
     reading = read_lines(tmp_path, line(answer("cut"))[:length] + line(answer("a")))
     assert keys(reading) == ids("a")
     assert len(reading.problems) == 1
+
+
+def test_a_whole_object_counts_behind_a_cut_one_of_many_parts(tmp_path):
+    hunks = [{"oldStart": number, "lines": ["+"]} for number in range(20_000)]
+    cut = line(user(toolUseResult={"structuredPatch": hunks}))[:-60]
+    assert keys(read_lines(tmp_path, cut + line(answer("a")))) == ids("a")
+
+
+def test_a_line_made_to_be_decoded_in_vain_is_given_up_soon(tmp_path):
+    rubbish = b'{"a":[1' + b',[{"b":{"c":2}}' * 40_000 + b',"input_tokens":'
+    started = time.monotonic()
+    reading = read_lines(tmp_path, rubbish + b"}", b"{" * 400_000, b'{"":' * 400_000, answer("a"))
+    assert keys(reading) == ids("a")
+    assert time.monotonic() - started < 10
 
 
 def test_zero_bytes_left_by_a_crash_are_passed_over(tmp_path):

@@ -119,6 +119,14 @@ def test_lines_longer_than_one_reading_are_put_together(growing):
     assert growing.outputs == expected(a=5, long=3, b=6, c=7)
 
 
+def test_forked_lines_before_a_line_that_needs_more_room_are_read(growing):
+    """A decoded line may look into the buffer, which cannot grow as long as somebody does."""
+    forked = [{**out(number, 5), "forkedFrom": {"sessionId": "x", "messageUuid": "y"}} for number in range(400)]
+    long = answer("long", message={"content": "x" * 1_500_000, "usage": usage(output_tokens=3)})
+    growing.add(lines(*forked, {**long, "forkedFrom": {"sessionId": "x"}}, *forked))
+    assert growing.outputs == {**{message_id(number): 5 for number in range(400)}, message_id("long"): 3}
+
+
 def test_a_line_beyond_the_cap_still_being_written_is_passed_over_as_one(growing):
     long = answer("long", message={"content": "x" * (24 << 20)})
     raw = line(long)
@@ -317,3 +325,12 @@ def test_roots_are_the_usual_folders_unless_something_else_is_said(tree, monkeyp
     config = {"CLAUDE_CONFIG_DIR": f" {tree}/other , ~/.claude,"}
     assert transcript_roots((), config) == [tree / "other/projects", tree / ".claude/projects"]
     assert transcript_roots((tree / "other", tree / "other/projects"), config) == [tree / "other/projects"]
+
+
+def test_a_root_within_another_one_is_read_once(tree):
+    put(tree, "projects/-p/a.jsonl")
+    inner, outer = tree / "projects/-p", tree / "projects"
+    for roots in ((inner, outer), (outer, inner), (tree, inner), (inner, outer, inner)):
+        assert transcript_roots(roots, {}) == [outer]
+    (tree / "projects-more").mkdir()
+    assert transcript_roots((outer, tree / "projects-more"), {}) == [outer, tree / "projects-more"]

@@ -54,8 +54,7 @@ def test_a_grown_file_is_in_the_database_within_two_seconds(store, projects, mak
     projects.write(answer("a"))
     loop = run_live(make)
     assert seconds_until(lambda: usage_of(store)["calls"] == 1) < 2
-    time.sleep(0.1)  # now it waits
-    projects.add(lines(answer("b", 1)))
+    projects.add(lines(answer("b", 1)))  # at once: it waits longest for what comes right after a look
     assert seconds_until(lambda: usage_of(store)["calls"] == 2) < 2
     assert loop.failure is None
     assert loop.checked_at is not None

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from meter.price_list import PriceList, read_snapshot
-from meter.prices import _rates, fill, price_book, reprice, stored_version
+from meter.prices import fill, price_book, reprice, stored_version
 from meter.pricing import PriceBook, Rate
 from models.bulk import open_store
 from models.db import make_engine, writing
@@ -21,12 +21,14 @@ ARGUMENTS = ("", "", "", NOON_MS, 1000, 100, 10, 5, 5, 1)
 
 
 def some_rates(*names):
-    """A small price list: one rate a model, one dollar a million tokens for the first, two for the second, ..."""
+    """A small list in place of the real one: a dollar a million tokens for the first model, two for the second, ..."""
     rates = [
         Rate(0, name, "made", "", "", 0, None, 0, *([(place + 1) * 1_000_000] * 5), 0, "made 1", "2026-11-01")
         for place, name in enumerate(names)
     ]
-    return PriceList("one", tuple(rate._replace(id=place) for place, rate in enumerate(rates, start=1)), {"alias": "a"})
+    return PriceList(
+        LIST.version, tuple(rate._replace(id=place) for place, rate in enumerate(rates, start=1)), {"alias": "a"}
+    )
 
 
 def rows(store, what="id, llm_model, input_pico, is_current"):
@@ -138,14 +140,9 @@ def test_an_admins_price_wins_and_outlives_every_list(store):
     override(store, 77, "a", 5_000_000)
     for _ in range(2):
         refill(store, some_rates("a", "b", "c"))
-        assert price_book_of(store).cost_nanousd("a", *ARGUMENTS)[1] == 77
-        assert price_book_of(store).cost_nanousd("b", *ARGUMENTS)[1] == 2
+        assert price_book(store).cost_nanousd("a", *ARGUMENTS)[1] == 77
+        assert price_book(store).cost_nanousd("b", *ARGUMENTS)[1] == 2
     assert rows(store, "id")[-1] == (78,)
-
-
-def price_book_of(store):
-    """A book over the rates as they are, whatever list they came from."""
-    return PriceBook(lambda name: _rates(store, name))
 
 
 def test_an_admins_alias_comes_before_the_name_and_the_lists_alias_after_it(store):
@@ -153,9 +150,7 @@ def test_an_admins_alias_comes_before_the_name_and_the_lists_alias_after_it(stor
     with store.writing():
         store.run("insert into model_alias (name, llm_model, is_override) values ('b', 'a', 1), ('mine', 'b', 1)")
     refill(store, some_rates("a", "b"))
-    ids = {
-        name: price_book_of(store).cost_nanousd(name, *ARGUMENTS)[1] for name in ("a", "alias", "b", "mine", "other")
-    }
+    ids = {name: price_book(store).cost_nanousd(name, *ARGUMENTS)[1] for name in ("a", "alias", "b", "mine", "other")}
     assert ids == {"a": 1, "alias": 1, "b": 1, "mine": 2, "other": None}
 
 

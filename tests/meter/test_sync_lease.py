@@ -1,10 +1,12 @@
-"""Sync runs that meet each other, break off or lose their claim: what was committed stays, and nothing is done twice."""
+"""Sync runs that meet, break off, are killed or lose their claim: what was committed stays, nothing is done twice."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +67,46 @@ def other(database):
     other = open_store(database)
     yield other
     other.close()
+
+
+KILLED_RUN = """
+import sys
+from pathlib import Path
+from meter import sync
+from meter.logs import jobs
+from meter.price_list import read_snapshot
+from meter.pricing import PriceBook
+from models.bulk import open_store
+
+sync.CALLS_PER_COMMIT = jobs.JOB_BYTES = 1
+store, prices = open_store(sys.argv[1]), read_snapshot()
+book = PriceBook(prices.rates, prices.aliases)
+syncer = sync.Syncer(store, int(sys.argv[3]), [Path(sys.argv[2])], book, may_fork=False)
+print("now", flush=True)
+syncer.run(wait_seconds=30)
+print("done", flush=True)
+"""
+
+
+def test_runs_killed_at_any_moment_lose_nothing_and_count_nothing_twice(database, projects, make_syncer, store):
+    """What is killed in the middle of a transaction, a checkpoint or a lease: the next run goes on from there."""
+    for number in range(80):
+        projects.write(*(answer((number, part), number) for part in range(5)), name=str(number))
+    rng, interrupted, longest_seconds = random.Random(4), 0, 0.08 if store.is_sqlite else 0.3
+    for owner in range(1, 7):
+        command = [sys.executable, "-c", KILLED_RUN, database, projects.root, str(owner)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
+            assert process.stdout.readline() == b"now\n"
+            time.sleep(rng.random() * longest_seconds)
+            process.kill()
+            interrupted += process.stdout.read() == b""
+        with store.reading():
+            checkpoints = store.rows("select count(*) from file_cursor where owner_id = ?", (owner,))[0][0]
+            assert usage_of(store, owner)["calls"] == 5 * checkpoints
+        make_syncer(owner=owner).run(wait_seconds=30)
+        assert usage_of(store, owner)["calls"] == 400
+    assert interrupted
+    assert differences(store) == []
 
 
 def test_two_runs_never_go_on_at_once(other, projects, make_syncer, store, small_batches):
