@@ -30,6 +30,7 @@ from meter.names import Names
 from meter.pricing import PriceBook
 from meter.rollups import Changes
 from models.bulk import Store
+from models.measures import EVERYBODY
 
 __all__ = ["EVENT", "GATEWAY", "MESSAGES", "OTLP", "TRANSCRIPT", "UPLOAD", "Ingested", "note_change", "write_calls"]
 
@@ -257,7 +258,7 @@ class _Batch:
             return
         self._write_sessions()
         rollups.apply(self.store, self.owner_id, self.changes, self.names.new_sessions)
-        for whose in (self.owner_id, rollups.EVERYBODY):
+        for whose in (self.owner_id, EVERYBODY):
             note_change(self.store, whose)
 
     def _write_sessions(self) -> None:

@@ -11,6 +11,7 @@ from meter.price_list import PriceList, current_version, price_list
 from meter.pricing import PriceBook, Rate
 from meter.rollups import Changes
 from models.bulk import Store
+from models.measures import EVERYBODY
 
 _COLUMNS = Rate._fields  # the columns of the table `rate`, in its order
 _PRICED_FROM = Rate._fields.index("llm_model")
@@ -147,7 +148,7 @@ def _reprice_part(store: Store, owner_id: int, book: PriceBook, after: str) -> t
         store.run_many("update call set cost_nanousd = ?, rate_id = ? where owner_id = ? and call_key = ?", changed)
         rollups.apply(store, owner_id, changes, set())
         _reprice_sessions(store, owner_id, changes)
-        for whose in (owner_id, rollups.EVERYBODY):
+        for whose in (owner_id, EVERYBODY):
             note_change(store, whose)
     last = rows[-1][1] if len(rows) == CALLS_PER_COMMIT else ""
     return Repriced(len(rows), len(changed), before, behind), last

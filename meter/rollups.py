@@ -12,21 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 from models.bulk import Store
+from models.measures import EVERYBODY, SUMS
 
-EVERYBODY = 0
 LOST_TOOL = 0  # id of a tool of which the name is gone
 QUARTER_MS = 900_000
-SUMS = (
-    "calls",
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "web_searches",
-    "cost_nanousd",
-    "unpriced_calls",
-)
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ LEASE = "sync"
 CALLS_PER_COMMIT = 8_000
 ERRORS_KEPT = 100
 RUNS_KEPT = 200
-_CURSOR = ("path", "size_bytes", "modified_ns", "inode", "offset_bytes", "head_hash", "lines_skipped", "error")
+_CURSOR = ("path", "size_bytes", "modified_ns", "inode", "offset_bytes", "head_hash", "lines_skipped")
 _CURSOR_COLUMNS = (
     ("owner_id", "bigint"),
-    *((name, "text" if name in ("path", "head_hash", "error") else "bigint") for name in _CURSOR),
+    *((name, "text" if name in ("path", "head_hash") else "bigint") for name in _CURSOR),
 )
 
 Progress = Callable[[int, int, int, int], None]  # bytes done, bytes in all, files done, files in all

@@ -9,8 +9,6 @@ from sqlmodel import SQLModel
 
 from models.types import key, whole
 
-EVERYBODY = 0
-
 
 class Sums(SQLModel):
     """The nine additive measures of some calls."""

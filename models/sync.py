@@ -10,7 +10,7 @@ class FileCursor(SQLModel, table=True):
     """How far a transcript has been read: bytes up to the end of its last complete line.
 
     `head_hash` is of the file's first bytes: when it differs, the file was replaced and is read from the start.
-    `lines_skipped` and `error` say what could not be read.
+    `lines_skipped` counts what could not be read.
     """
 
     __tablename__ = "file_cursor"
@@ -22,7 +22,6 @@ class FileCursor(SQLModel, table=True):
     offset_bytes: int = whole()
     head_hash: str = words()
     lines_skipped: int = whole()
-    error: str = words()
 
 
 class SyncRun(SQLModel, table=True):

@@ -41,7 +41,6 @@ class FileState:
     offset_bytes: int = 0
     head_hash: str = ""
     lines_skipped: int = 0
-    error: str = ""
 
 
 @dataclass(slots=True)

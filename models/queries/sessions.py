@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from models.db import bucket_pairs, bucket_rows
+from models.measures import EVERYBODY
 from models.queries.ranges import HOUR_MS, QUARTER_MS, hour_aligned
 from models.queries.scope import Bucket, Filters, Scope
 from models.queries.sums import joins, narrowing
-from models.rollups import EVERYBODY
 from models.types import to_ms
 
 

@@ -7,21 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, text
 
 from models.db import bucket_pairs, bucket_rows
+from models.measures import EVERYBODY, SUMS
 from models.queries.ranges import pieces
 from models.queries.scope import Bucket, Filters, Scope
-from models.rollups import EVERYBODY
 
-SUMS = (
-    "calls",
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "web_searches",
-    "cost_nanousd",
-    "unpriced_calls",
-)
 # What can be asked per: the columns that tell one from another, and the table that has them at each level.
 _FINE = {"quarter": "usage_quarter", "ms": "call"}
 _NARROW = {"month": "usage_month", "day": "usage_day", "hour": "usage_hour", **_FINE}
@@ -31,6 +20,8 @@ DIMENSIONS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "person": (("owner_id",), _NARROW),
     "machine": (("owner_id", "machine_id"), {"month": "machine_month", "day": "machine_day", **_FINE}),
     "project": (("owner_id", "project_id"), {"month": "project_month", "day": "project_day", **_FINE}),
+    "project_and_model": (("owner_id", "project_id", "llm_model_id"), _FINE),
+    "session_and_model": (("owner_id", "agent_session_id", "llm_model_id"), _FINE),
 }
 _UNPRICED = "case when t.rate_id is null and t.client_cost_nanousd is null then 1 else 0 end"
 

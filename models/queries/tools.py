@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from models.db import bucket_pairs, bucket_rows
+from models.measures import EVERYBODY
 from models.queries.ranges import QUARTER_MS, pieces
 from models.queries.scope import Bucket, Filters, Scope
 from models.queries.sums import joins, narrowing
-from models.rollups import EVERYBODY
 from models.types import to_ms
 
 

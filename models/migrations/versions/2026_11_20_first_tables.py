@@ -165,7 +165,6 @@ def _sync() -> None:
         sa.Column("offset_bytes", sa.BigInteger(), nullable=False),
         sa.Column("head_hash", sa.Text(), nullable=False),
         sa.Column("lines_skipped", sa.BigInteger(), nullable=False),
-        sa.Column("error", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("owner_id", "path"),
     )
     op.create_table(

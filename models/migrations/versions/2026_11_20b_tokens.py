@@ -1,8 +1,5 @@
 """Tables of tokens."""
 
-import sqlalchemy as sa
-from alembic import op
-
 revision = "2026_11_20b"
 down_revision = "2026_11_20"
 branch_labels = None

@@ -1,8 +1,5 @@
 """Tables of mail."""
 
-import sqlalchemy as sa
-from alembic import op
-
 revision = "2026_11_20c"
 down_revision = "2026_11_20b"
 branch_labels = None

@@ -1,8 +1,5 @@
 """Tables of audit."""
 
-import sqlalchemy as sa
-from alembic import op
-
 revision = "2026_11_20d"
 down_revision = "2026_11_20c"
 branch_labels = None
