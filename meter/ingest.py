@@ -30,7 +30,7 @@ from meter.names import Names
 from meter.pricing import PriceBook
 from meter.rollups import Changes
 from models.bulk import Store
-from models.measures import EVERYBODY
+from models.measures import EVERYBODY, SUMS
 
 __all__ = ["EVENT", "GATEWAY", "MESSAGES", "OTLP", "TRANSCRIPT", "UPLOAD", "Ingested", "note_change", "write_calls"]
 
@@ -268,7 +268,7 @@ class _Batch:
             kept = totals.setdefault(session_id, [0] * len(sums))
             for index, value in enumerate(sums):
                 kept[index] += value
-        columns = [(name, "bigint") for name in ("id", *rollups.SUMS, "first_ms", "last_ms")]
+        columns = [(name, "bigint") for name in ("id", *SUMS, "first_ms", "last_ms")]
         rows = [
             (
                 session_id,
@@ -282,7 +282,7 @@ class _Batch:
         least = self.store.least
         self.store.run(
             "update agent_session set "
-            + ", ".join(f"{name} = agent_session.{name} + d.{name}" for name in rollups.SUMS)
+            + ", ".join(f"{name} = agent_session.{name} + d.{name}" for name in SUMS)
             + f", first_ms = {least}(coalesce(agent_session.first_ms, d.first_ms),"
             " coalesce(d.first_ms, agent_session.first_ms))"
             + f", last_ms = {self.store.greatest}(coalesce(agent_session.last_ms, d.last_ms),"

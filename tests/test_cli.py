@@ -10,7 +10,7 @@ from routes._cli import cli
 from transcripts import answer
 
 COMMANDS = (
-    "serve", "demo", "sync", "verify", "reprice", "db", "db upgrade", "db backup", "db check", "user", "user add",
+    "serve", "demo", "sync", "report", "verify", "reprice", "db", "db upgrade", "db backup", "db check", "user", "user add",
     "login-link", "doctor", "config",
 )  # fmt: skip
 
