@@ -47,8 +47,13 @@ def call(
 
 def store_calls(app: Flask, owner: Account, *drafts: CallDraft) -> None:
     """Store calls of one person."""
-    store = open_store(app.extensions["settings"].database_url)
+    book_calls(app.extensions["settings"].database_url, owner.id, *drafts)
+
+
+def book_calls(database: str, owner_id: int, *drafts: CallDraft) -> None:
+    """Store calls of the person with this id in the database with this URL."""
+    store = open_store(database)
     book, now_ms = price_book(store), time.time_ns() // 1_000_000
-    with store.writing(owner.id):
-        write_calls(store, owner.id, drafts, agent="claude_code", source=TRANSCRIPT, book=book, now_ms=now_ms)
+    with store.writing(owner_id):
+        write_calls(store, owner_id, drafts, agent="claude_code", source=TRANSCRIPT, book=book, now_ms=now_ms)
     store.close()

@@ -10,8 +10,8 @@ from routes._cli import cli
 from transcripts import answer
 
 COMMANDS = (
-    "serve", "demo", "sync", "report", "verify", "reprice", "db", "db upgrade", "db backup", "db check", "user", "user add",
-    "login-link", "doctor", "config",
+    "serve", "demo", "sync", "report", "verify", "reprice", "db", "db upgrade", "db backup", "db check", "user",
+    "user add", "login-link", "doctor", "config",
 )  # fmt: skip
 
 
