@@ -133,7 +133,7 @@ class _Batch:
             return False
         if not row[PLACE["is_superseded"]]:
             self.changes.take(row[2], row[3:7], sums_of(row))
-            self._count_tools(row[2], known_tools(row[PLACE["tools"]]), -1)
+            self._count_tools(row[2], row[PLACE["project_id"]], known_tools(row[PLACE["tools"]]), -1)
             if (known.session_key, known.machine_key, known.project_key) != (before[2], before[3], before[4]):
                 self.moved_from.add(row[3])
         self._put(known, self.source if finer else source, row[PLACE["received_ms"]])
@@ -204,18 +204,18 @@ class _Batch:
             return
         self.changes.add(at_ms, place, (1, *tokens, cost, unpriced))
         if draft.tools:
-            self._count_tools(at_ms, draft.tools, 1)
+            self._count_tools(at_ms, place[2], draft.tools, 1)
         first = self.firsts.get(session_id)
         if first is None or at_ms < first[0]:
             self.firsts[session_id] = (at_ms, place[1], place[2], draft.agent_version)
         if at_ms > self.lasts.get(session_id, 0):
             self.lasts[session_id] = at_ms
 
-    def _count_tools(self, at_ms: int, tools: dict[str, str] | None, step: int) -> None:
+    def _count_tools(self, at_ms: int, project_id: int, tools: dict[str, str] | None, step: int) -> None:
         for name in (tools or {}).values():
             if name not in self.names.tools:
                 self.names.tools[name] = self.store.rows("select id from tool where name = ?", (name,))[0][0]
-            self.changes.tools[at_ms // HOUR_MS, self.names.tools[name]] += step
+            self.changes.tools[at_ms // HOUR_MS, project_id, self.names.tools[name]] += step
 
     def _link(self, draft: CallDraft) -> None:
         """Sessions that repeat this call are linked to the one that owns it."""
@@ -240,7 +240,7 @@ class _Batch:
         where = f"where owner_id = ? and is_superseded = 0 and source in ({coarser}) and agent_session_id in {{keys}}"
         for row in self.store.rows_by_key(f"select {columns} from call {where}", (self.owner_id,), known):
             self.changes.take(row[2], row[3:7], sums_of(row))
-            self._count_tools(row[2], known_tools(row[PLACE["tools"]]), -1)
+            self._count_tools(row[2], row[PLACE["project_id"]], known_tools(row[PLACE["tools"]]), -1)
         self.moved_from.update(known)
         self.store.run_by_key(f"update call set is_superseded = 1 {where}", (self.owner_id,), known)
 

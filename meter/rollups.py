@@ -5,7 +5,7 @@ one statement per table. All tables are listed once, in `ROLLUPS`.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -27,8 +27,8 @@ class Rollup:
     everybody: bool = False
 
     @property
-    def columns(self) -> str:
-        return ", ".join(name for name, _ in self.key)
+    def columns(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.key)
 
 
 _HOUR, _DAY = ("hour", "quarter / 4"), ("day", "quarter / 96")
@@ -37,14 +37,35 @@ _MACHINE, _PROJECT = ("machine_id", "machine_id"), ("project_id", "project_id")
 _SESSION = ("agent_session_id", "agent_session_id")
 ROLLUPS = (
     Rollup("usage_quarter", (("quarter", "quarter"), _SESSION, _MACHINE, _PROJECT, _MODEL)),
-    Rollup("machine_day", (_DAY, _MACHINE)),
-    Rollup("machine_month", (_MONTH, _MACHINE)),
-    Rollup("project_day", (_DAY, _PROJECT)),
-    Rollup("project_month", (_MONTH, _PROJECT)),
+    Rollup("place_hour", (_PROJECT, _HOUR, _MACHINE, _MODEL)),
+    Rollup("place_day", (_PROJECT, _DAY, _MACHINE, _MODEL)),
+    Rollup("machine_day", (_MACHINE, _DAY)),
+    Rollup("machine_month", (_MACHINE, _MONTH)),
+    Rollup("project_day", (_PROJECT, _DAY)),
+    Rollup("project_month", (_PROJECT, _MONTH)),
     Rollup("usage_hour", (_HOUR, _MODEL), everybody=True),
     Rollup("usage_day", (_DAY, _MODEL), everybody=True),
     Rollup("usage_month", (_MONTH, _MODEL), everybody=True),
 )
+
+
+@dataclass(frozen=True)
+class Tally:
+    """One table of a single count: its key after `owner_id`, what is counted, and whether everybody is, too."""
+
+    table: str
+    key: tuple[str, ...]
+    counted: str
+    everybody: bool = False
+
+
+# Active sessions are counted in the database, tool uses here: they live as text in the call.
+ACTIVE = Tally("session_active", ("hour", "previous_hour"), "sessions", everybody=True)
+PROJECT_ACTIVE = Tally("project_active", ("project_id", "hour", "previous_hour"), "sessions")
+TOOL_HOUR = Tally("tool_hour", ("hour", "project_id", "tool_id"), "uses")
+TOOL_DAY = Tally("tool_day", ("day", "tool_id"), "uses", everybody=True)
+PROJECT_TOOL_DAY = Tally("project_tool_day", ("project_id", "day", "tool_id"), "uses")
+TALLIES = (ACTIVE, PROJECT_ACTIVE, TOOL_HOUR, TOOL_DAY, PROJECT_TOOL_DAY)
 _CHANGE_COLUMNS = tuple(
     (name, "bigint")
     for name in ("quarter", "month", "agent_session_id", "machine_id", "project_id", "llm_model_id", *SUMS)
@@ -56,7 +77,7 @@ class Changes:
 
     def __init__(self) -> None:
         self.usage: dict[tuple[int, int, int, int, int], list[int]] = {}
-        self.tools: Counter[tuple[int, int]] = Counter()
+        self.tools: Counter[tuple[int, ...]] = Counter()  # hour, project, tool -> uses
         self.shrunk_sessions: set[int] = set()
 
     def add(self, at_ms: int, dimensions: tuple[int, int, int, int], sums: tuple[int, ...]) -> None:
@@ -100,64 +121,83 @@ def apply(store: Store, owner_id: int, changes: Changes, new_sessions: set[int])
         return
     store.stage("usage_change", _CHANGE_COLUMNS, staged)
     known = [session for session in changes.sessions if session not in new_sessions]
-    active: Counter[tuple[int, int]] = Counter()
-    active.subtract(_active(store, owner_id, known))
+    counts: dict[Tally, Counter[tuple[int, ...]]] = {ACTIVE: Counter(), PROJECT_ACTIVE: Counter()}
+    for tally, count in counts.items():
+        count.subtract(_active(store, tally, owner_id, known))
     for rollup in ROLLUPS:
         _add_staged(store, rollup, owner_id)
-    active.update(_active(store, owner_id, changes.sessions))
-    active_rows = [(*key, count) for key, count in sorted(active.items()) if count]
-    tool_rows = [(*key, count) for key, count in sorted(changes.tools.items()) if count]
-    _add_rows(store, owner_id, active_rows, tool_rows)
+    for tally, count in counts.items():
+        count.update(_active(store, tally, owner_id, changes.sessions))
+    counts |= _tool_counts(changes.tools)
+    for tally, count in counts.items():
+        _add_counts(store, tally, owner_id, count)
     for rollup in ROLLUPS:
         if rollup.everybody:
             _add_staged(store, rollup, EVERYBODY)
-    _add_rows(store, EVERYBODY, active_rows, tool_rows)
+    for tally, count in counts.items():
+        if tally.everybody:
+            _add_counts(store, tally, EVERYBODY, count)
 
 
 def _add_staged(store: Store, rollup: Rollup, owner_id: int) -> None:
     """Fold the staged change into one table."""
     places = ", ".join(str(number) for number in range(2, 2 + len(rollup.key)))
-    keys = ", ".join(sql for _, sql in rollup.key)
+    keys, names = ", ".join(sql for _, sql in rollup.key), ", ".join(rollup.columns)
     store.run(
-        f"insert into {rollup.table} (owner_id, {rollup.columns}, {', '.join(SUMS)})"
+        f"insert into {rollup.table} (owner_id, {names}, {', '.join(SUMS)})"
         f" select cast(? as bigint), {keys}, {', '.join(f'sum({name})' for name in SUMS)}"
         f" from usage_change group by {places} order by {places}"
-        f" on conflict (owner_id, {rollup.columns}) do update set "
+        f" on conflict (owner_id, {names}) do update set "
         + ", ".join(f"{name} = {rollup.table}.{name} + excluded.{name}" for name in SUMS),
         (owner_id,),
     )
 
 
-def _add_rows(store: Store, owner_id: int, active: Sequence[tuple[int, ...]], tools: Sequence[tuple[int, ...]]) -> None:
-    """Fold session activity (hour, previous hour, sessions) and tool uses (hour, tool, uses) into their tables."""
-    days: Counter[tuple[int, int]] = Counter()
-    for hour, tool_id, uses in tools:
+def _add_counts(store: Store, tally: Tally, owner_id: int, counts: Counter[tuple[int, ...]]) -> None:
+    """Fold changes of counts into their table."""
+    key, count = ", ".join(("owner_id", *tally.key)), tally.counted
+    store.run_many(
+        f"insert into {tally.table} ({key}, {count}) values ({'?, ' * (len(tally.key) + 1)}?)"
+        f" on conflict ({key}) do update set {count} = {tally.table}.{count} + excluded.{count}",
+        [(owner_id, *places, step) for places, step in sorted(counts.items()) if step],
+    )
+
+
+def _tool_counts(hours: Counter[tuple[int, ...]]) -> dict[Tally, Counter[tuple[int, ...]]]:
+    """What uses by (hour, project, tool) make in every table of tools."""
+    days: Counter[tuple[int, ...]] = Counter()
+    projects: Counter[tuple[int, ...]] = Counter()
+    for (hour, project_id, tool_id), uses in hours.items():
         days[hour // 24, tool_id] += uses
-    for table, key, value, rows in (
-        ("session_active", "hour, previous_hour", "sessions", active),
-        ("tool_hour", "hour, tool_id", "uses", tools),
-        ("tool_day", "day, tool_id", "uses", [(*place, uses) for place, uses in sorted(days.items())]),
-    ):
-        store.run_many(
-            f"insert into {table} (owner_id, {key}, {value}) values (?, ?, ?, ?)"
-            f" on conflict (owner_id, {key}) do update set {value} = {table}.{value} + excluded.{value}",
-            [(owner_id, *row) for row in rows],
-        )
+        projects[project_id, hour // 24, tool_id] += uses
+    return {TOOL_HOUR: hours, TOOL_DAY: days, PROJECT_TOOL_DAY: projects}
 
 
-def _active(store: Store, owner_id: int, sessions: list[int]) -> dict[tuple[int, int], int]:
-    """(hour, previous active hour or 0) -> how many of these sessions, as the quarters stand now."""
+def _active(store: Store, tally: Tally, owner_id: int, sessions: list[int]) -> dict[tuple[int, ...], int]:
+    """The counts of a table of active sessions that are due to these, as the quarters stand now."""
     if not sessions:
         return {}
-    rows = store.rows_by_key(
-        "select hour, previous_hour, count(*) from (select hour, coalesce(lag(hour) over"
-        " (partition by agent_session_id order by hour), 0) as previous_hour from"
-        " (select distinct agent_session_id, quarter / 4 as hour from usage_quarter"
-        " where owner_id = ? and calls > 0 and agent_session_id in {keys}) as hours) as steps group by 1, 2",
-        (owner_id,),
-        sessions,
-    )
-    return {(hour, previous): count for hour, previous, count in rows}
+    sql = _steps_sql(tally, f"{_QUARTER_HOURS} and owner_id = ? and agent_session_id in {{keys}}")
+    rows = store.rows_by_key(sql, (owner_id,), sessions)
+    return {row[1:-1]: row[-1] for row in rows}
+
+
+_QUARTER_HOURS = (
+    "select distinct owner_id, agent_session_id, project_id, quarter / 4 as hour from usage_quarter where calls > 0"
+)
+_CALL_HOURS = (
+    "select distinct owner_id, agent_session_id, project_id, at_ms / 3600000 as hour from call where is_superseded = 0"
+)
+
+
+def _steps_sql(tally: Tally, hours: str, owner: str = "owner_id") -> str:
+    """Rows of a table of active sessions out of (owner, session, project, hour): each hour and the one before, or 0."""
+    within = ", ".join(("owner_id", "agent_session_id", *(name for name in tally.key if name == "project_id")))
+    distinct = f"select distinct {within}, hour from ({hours}) as hours"
+    lag = f"coalesce(lag(hour) over (partition by {within} order by hour), 0) as previous_hour"
+    steps = f"select {within}, hour, {lag} from ({distinct}) as activity"
+    places = ", ".join(str(number) for number in range(1, len(tally.key) + 2))
+    return f"select {owner}, {', '.join(tally.key)}, count(*) from ({steps}) as steps group by {places}"
 
 
 @lru_cache(maxsize=1024)
@@ -179,18 +219,30 @@ class Difference:
 
 def differences(store: Store) -> Iterator[Difference]:
     """Recompute every rollup from the calls and compare; nothing is changed."""
-    for rollup in ROLLUPS:
-        yield from _compare(store, rollup.table, len(rollup.key) + 1, *_usage_sql(store, rollup))
-    yield from _compare(store, "session_active", 3, *_active_sql())
+    finest, *others = ROLLUPS
+    found = list(_compare_rollup(store, finest, _calls_sql(store)))
+    yield from found
+    # as long as the finest sums are right the others may be counted from them: much fewer rows than calls
+    rows, hours = (_calls_sql(store), _CALL_HOURS) if found else (_quarters_sql(store), _QUARTER_HOURS)
+    for rollup in others:
+        yield from _compare_rollup(store, rollup, rows)
+    for tally in (ACTIVE, PROJECT_ACTIVE):
+        columns = ", ".join(("owner_id", *tally.key, tally.counted))
+        stored = f"select {columns} from {tally.table} where {tally.counted} <> 0"
+        yield from _compare(store, tally.table, len(tally.key) + 1, stored, _active_sql(tally, hours))
     yield from _compare(store, "agent_session", 2, *_session_sql())
     yield from _compare_tools(store)
 
 
-def _usage_sql(store: Store, rollup: Rollup) -> tuple[str, str]:
-    """Queries of the stored rows of a table and of the same rows counted from the calls."""
-    sums = ", ".join(SUMS)
-    stored = f"select owner_id, {rollup.columns}, {sums} from {rollup.table} where {_ANY_SUM}"
-    return stored, _summed_sql(rollup, _calls_sql(store))
+def _compare_rollup(store: Store, rollup: Rollup, rows: str) -> Iterator[Difference]:
+    stored = f"select {', '.join(('owner_id', *rollup.columns, *SUMS))} from {rollup.table} where {_ANY_SUM}"
+    yield from _compare(store, rollup.table, len(rollup.key) + 1, stored, _summed_sql(rollup, rows))
+
+
+def _active_sql(tally: Tally, hours: str) -> str:
+    """The rows of a table of active sessions, everybody's with them."""
+    counted = _steps_sql(tally, hours)
+    return f"{counted} union all {_steps_sql(tally, hours, str(EVERYBODY))}" if tally.everybody else counted
 
 
 def _summed_sql(rollup: Rollup, rows: str) -> str:
@@ -219,20 +271,6 @@ _ANY_SESSION_SUM = f"({_ANY_SUM} or first_ms is not null or last_ms is not null)
 UNPRICED_SQL = "case when rate_id is null and client_cost_nanousd is null then 1 else 0 end"
 
 
-_CALL_HOURS = "select distinct owner_id, agent_session_id, at_ms / 3600000 as hour from call where is_superseded = 0"
-_QUARTER_HOURS = "select distinct owner_id, agent_session_id, quarter / 4 as hour from usage_quarter where calls > 0"
-
-
-def _active_sql(hours: str = _CALL_HOURS) -> tuple[str, str]:
-    stored = "select owner_id, hour, previous_hour, sessions from session_active where sessions <> 0"
-    steps = (
-        "(select owner_id, hour, coalesce(lag(hour) over (partition by owner_id, agent_session_id order by hour), 0)"
-        f" as previous_hour from ({hours}) as hours) as steps"
-    )
-    counted = f"select owner_id, hour, previous_hour, count(*) from {steps} group by 1, 2, 3"
-    return stored, f"{counted} union all select {EVERYBODY}, hour, previous_hour, count(*) from {steps} group by 2, 3"
-
-
 def _session_sql() -> tuple[str, str]:
     sums = ", ".join(SUMS)
     stored = f"select owner_id, id, first_ms, last_ms, {sums} from agent_session where {_ANY_SESSION_SUM}"
@@ -256,35 +294,38 @@ def _compare(store: Store, table: str, key_length: int, stored: str, counted: st
 
 
 def _compare_tools(store: Store) -> Iterator[Difference]:
-    """Tool uses live as text in the call, so they are counted here."""
-    for (table, bucket), counted in _count_tools(store).items():
-        rows = store.rows(f"select owner_id, {bucket}, tool_id, uses from {table} where uses <> 0")
-        stored = {tuple(row[:3]): row[3] for row in rows}
+    for tally, counted in _count_tools(store).items():
+        rows = store.rows(f"select owner_id, {', '.join(tally.key)}, uses from {tally.table} where uses <> 0")
+        stored = {tuple(row[:-1]): row[-1] for row in rows}
         for key in sorted(stored.keys() | counted.keys()):
             if stored.get(key, 0) != counted.get(key, 0):
-                yield Difference(table, key, (stored.get(key, 0),), (counted.get(key, 0),))
+                yield Difference(tally.table, key, (stored.get(key, 0),), (counted.get(key, 0),))
 
 
-def _count_tools(store: Store) -> dict[tuple[str, str], Counter[tuple[int, int, int]]]:
-    """(table, its bucket) -> (owner, bucket, tool) -> uses, counted from the calls."""
+def _count_tools(store: Store) -> dict[Tally, Counter[tuple[int, ...]]]:
+    """(owner, key of the table) -> uses, for every table of tools, counted from the calls."""
     ids = dict(store.rows("select name, id from tool"))
-    hours: Counter[tuple[int, int, int]] = Counter()
-    for owner_id, at_ms, tools in store.each(
-        "select owner_id, at_ms, tools from call where is_superseded = 0 and tools <> ''"
+    owners: dict[int, Counter[tuple[int, ...]]] = {}
+    for owner_id, project_id, at_ms, tools in store.each(
+        "select owner_id, project_id, at_ms, tools from call where is_superseded = 0 and tools <> ''"
     ):
+        hours = owners.setdefault(owner_id, Counter())
         for use in tools.split("\n"):
-            hours[owner_id, at_ms // 3_600_000, ids.get(use.partition(" ")[2], LOST_TOOL)] += 1
-    for (_, hour, tool_id), uses in list(hours.items()):
-        hours[EVERYBODY, hour, tool_id] += uses
-    days: Counter[tuple[int, int, int]] = Counter()
-    for (owner_id, hour, tool_id), uses in hours.items():
-        days[owner_id, hour // 24, tool_id] += uses
-    return {("tool_hour", "hour"): hours, ("tool_day", "day"): days}
+            hours[at_ms // 3_600_000, project_id, ids.get(use.partition(" ")[2], LOST_TOOL)] += 1
+    found: dict[Tally, Counter[tuple[int, ...]]] = {
+        tally: Counter() for tally in (TOOL_HOUR, TOOL_DAY, PROJECT_TOOL_DAY)
+    }
+    for owner_id, hours in owners.items():
+        for tally, counts in _tool_counts(hours).items():
+            for key, uses in counts.items():
+                for whose in (owner_id, EVERYBODY) if tally.everybody else (owner_id,):
+                    found[tally][whose, *key] += uses
+    return found
 
 
 def checked_count(store: Store) -> int:
     """How many rollup rows `differences` looks at."""
-    tables = [rollup.table for rollup in ROLLUPS] + ["session_active", "agent_session", "tool_hour", "tool_day"]
+    tables = ["agent_session", *(rollup.table for rollup in ROLLUPS), *(tally.table for tally in TALLIES)]
     return sum(store.rows(f"select count(*) from {table}")[0][0] for table in tables)
 
 
@@ -295,31 +336,32 @@ def rebuild(store: Store) -> None:
     """
     with store.writing():
         store.lock_every_owner()
-        for table in (*(rollup.table for rollup in ROLLUPS), "session_active", "tool_hour", "tool_day"):
+        for table in (*(rollup.table for rollup in ROLLUPS), *(tally.table for tally in TALLIES)):
             store.run(f"delete from {table}")
-        finest, *others = ROLLUPS  # what has every dimension; the others are sums of its much fewer rows
-        _refill(store, finest.table, finest.columns, SUMS, _summed_sql(finest, _calls_sql(store)))
-        for rollup in others:
-            _refill(store, rollup.table, rollup.columns, SUMS, _summed_sql(rollup, _quarters_sql(store)))
-        _refill(store, "session_active", "hour, previous_hour", ("sessions",), _active_sql(_QUARTER_HOURS)[1])
-        for (table, bucket), uses in _count_tools(store).items():
-            columns = tuple((name, "bigint") for name in ("owner_id", bucket, "tool_id", "uses"))
-            store.upsert(
-                table, columns, f"owner_id, {bucket}, tool_id", [(*key, count) for key, count in sorted(uses.items())]
-            )
+        rows = _calls_sql(store)
+        for rollup in ROLLUPS:
+            _refill(store, rollup.table, (*rollup.columns, *SUMS), _summed_sql(rollup, rows))
+            rows = _quarters_sql(store)  # the first has every dimension; the others are sums of its much fewer rows
+        for tally in (ACTIVE, PROJECT_ACTIVE):
+            _refill(store, tally.table, (*tally.key, tally.counted), _active_sql(tally, _QUARTER_HOURS))
+        for tally, uses in _count_tools(store).items():
+            columns = ("owner_id", *tally.key, tally.counted)
+            counted = [(*key, count) for key, count in sorted(uses.items())]
+            store.upsert(tally.table, [(name, "bigint") for name in columns], ", ".join(columns[:-1]), counted)
         _resum_sessions(store)
         store.run("update change_count set changes = changes + 1")
 
 
-def _refill(store: Store, table: str, columns: str, sums: tuple[str, ...], rows: str) -> None:
-    store.run(f"insert into {table} (owner_id, {columns}, {', '.join(sums)}) {rows}")
+def _refill(store: Store, table: str, columns: tuple[str, ...], rows: str) -> None:
+    store.run(f"insert into {table} (owner_id, {', '.join(columns)}) {rows}")
 
 
 def _quarters_sql(store: Store) -> str:
     """The quarters with the columns of a staged change."""
     month = store.month_of(f"(quarter * {QUARTER_MS})")
     dimensions = "agent_session_id, machine_id, project_id, llm_model_id"
-    return f"select owner_id, quarter, {month} as month, {dimensions}, {', '.join(SUMS)} from usage_quarter"
+    sums = ", ".join(SUMS)
+    return f"select owner_id, quarter, {month} as month, {dimensions}, {sums} from usage_quarter where {_ANY_SUM}"
 
 
 def _resum_sessions(store: Store) -> None:

@@ -61,6 +61,9 @@ def _prepare_postgres(connection: Any, _record: Any) -> None:
             ("join_collapse_limit", "1"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
+            ("enable_memoize", "off"),
+            ("enable_material", "off"),
+            ("max_parallel_workers_per_gather", "0"),
             ("random_page_cost", "1.1"),
             ("jit", "off"),
         ):

@@ -28,12 +28,10 @@ _NO_ROWID = {"sqlite_with_rowid": False}  # the primary key is the table: one B-
 
 
 class UsageQuarter(Sums, table=True):
-    """Every dimension at once, by quarter of an hour: filtered pages, ragged edges, zones with :30 and :45."""
+    """Every dimension at once, by quarter of an hour: ragged edges, zones with :30 and :45, active sessions."""
 
     __tablename__ = "usage_quarter"
     __table_args__ = (
-        Index("usage_quarter_by_project", "owner_id", "project_id", "quarter"),
-        Index("usage_quarter_by_machine", "owner_id", "machine_id", "quarter"),
         Index("usage_quarter_by_session", "owner_id", "agent_session_id", "quarter"),
         _NO_ROWID,
     )
@@ -75,14 +73,38 @@ class UsageMonth(Sums, table=True):
     llm_model_id: int = key()
 
 
+class PlaceHour(Sums, table=True):
+    """Sums by project, hour, machine and model: pages narrowed to a project or a machine."""
+
+    __tablename__ = "place_hour"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = key()
+    project_id: int = key()
+    hour: int = key()
+    machine_id: int = key()
+    llm_model_id: int = key()
+
+
+class PlaceDay(Sums, table=True):
+    """Sums by project, UTC day, machine and model."""
+
+    __tablename__ = "place_day"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = key()
+    project_id: int = key()
+    day: int = key()
+    machine_id: int = key()
+    llm_model_id: int = key()
+
+
 class MachineDay(Sums, table=True):
     """Sums by UTC day and machine."""
 
     __tablename__ = "machine_day"
     __table_args__ = (_NO_ROWID,)
     owner_id: int = key()
-    day: int = key()
     machine_id: int = key()
+    day: int = key()
 
 
 class MachineMonth(Sums, table=True):
@@ -91,8 +113,8 @@ class MachineMonth(Sums, table=True):
     __tablename__ = "machine_month"
     __table_args__ = (_NO_ROWID,)
     owner_id: int = key()
-    month: int = key()
     machine_id: int = key()
+    month: int = key()
 
 
 class ProjectDay(Sums, table=True):
@@ -101,8 +123,8 @@ class ProjectDay(Sums, table=True):
     __tablename__ = "project_day"
     __table_args__ = (_NO_ROWID,)
     owner_id: int = key()
-    day: int = key()
     project_id: int = key()
+    day: int = key()
 
 
 class ProjectMonth(Sums, table=True):
@@ -111,8 +133,8 @@ class ProjectMonth(Sums, table=True):
     __tablename__ = "project_month"
     __table_args__ = (_NO_ROWID,)
     owner_id: int = key()
-    month: int = key()
     project_id: int = key()
+    month: int = key()
 
 
 class SessionActive(SQLModel, table=True):
@@ -130,13 +152,26 @@ class SessionActive(SQLModel, table=True):
     sessions: int = whole()
 
 
+class ProjectActive(SQLModel, table=True):
+    """The same within one project: `previous_hour` is the session's last hour before in that project."""
+
+    __tablename__ = "project_active"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = key()
+    project_id: int = key()
+    hour: int = key()
+    previous_hour: int = key()
+    sessions: int = whole()
+
+
 class ToolHour(SQLModel, table=True):
-    """Tool uses by hour."""
+    """Tool uses by hour and project; per owner only."""
 
     __tablename__ = "tool_hour"
     __table_args__ = (_NO_ROWID,)
     owner_id: int = key()
     hour: int = key()
+    project_id: int = key()
     tool_id: int = key()
     uses: int = whole()
 
@@ -147,6 +182,18 @@ class ToolDay(SQLModel, table=True):
     __tablename__ = "tool_day"
     __table_args__ = (_NO_ROWID,)
     owner_id: int = key()
+    day: int = key()
+    tool_id: int = key()
+    uses: int = whole()
+
+
+class ProjectToolDay(SQLModel, table=True):
+    """Tool uses by project and UTC day."""
+
+    __tablename__ = "project_tool_day"
+    __table_args__ = (_NO_ROWID,)
+    owner_id: int = key()
+    project_id: int = key()
     day: int = key()
     tool_id: int = key()
     uses: int = whole()

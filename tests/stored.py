@@ -34,9 +34,7 @@ CALL = (
 TABLES = {
     "call": CALL,
     **{rollup.table: (*(name for name, _ in rollup.key), *SUMS) for rollup in rollups.ROLLUPS},
-    "session_active": ("hour", "previous_hour", "sessions"),
-    "tool_hour": ("hour", "tool_id", "uses"),
-    "tool_day": ("day", "tool_id", "uses"),
+    **{tally.table: (*tally.key, tally.counted) for tally in rollups.TALLIES},
 }
 SESSION_ROW = ("session_key", "finest_source", "first_ms", "last_ms", *SUMS)
 

@@ -46,5 +46,10 @@ def _projects(rows: Iterable[Any]) -> tuple[tuple[str, str], ...]:
     """Each path once, by label. People's projects are labelled for them alone: of two labels the longer says more."""
     labels: dict[str, str] = {}
     for path, label in rows:
-        labels[path] = max(labels.get(path, ""), label, key=len)
+        labels[path] = longer_label(labels.get(path, ""), label)
     return tuple(sorted(labels.items(), key=lambda project: (project[1], project[0])))
+
+
+def longer_label(one: str, other: str) -> str:
+    """Which of two labels of the same path is shown: the longer, of two alike in length the later in the alphabet."""
+    return max(one, other, key=lambda label: (len(label), label))

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from operator import add, itemgetter
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
+from models.queries.choices import longer_label
 from models.queries.ranges import HOUR_MS
 from models.queries.scope import Bucket, Filters, Scope
 from models.queries.sessions import sessions_per_bucket
-from models.queries.sums import joins, narrowing, sums
+from models.queries.sums import Narrowed, joins, named_sums, narrowing, sums
 from models.types import from_ms, to_ms
 
 __all__ = ["Bucket", "Filters", "Scope", "Share", "Totals", "Usage"]
@@ -29,6 +31,9 @@ class Usage:
     web_searches: int = 0
     cost_nanousd: int = 0
     unpriced_calls: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(*map(add, vars(self).values(), vars(other).values()))
 
     @property
     def cache_write_tokens(self) -> int:
@@ -91,7 +96,7 @@ def totals(db: Connection, scope: Scope, filters: Filters) -> Totals:
     """Sums and distinct sessions of the filters' range."""
     whole = _whole(filters)
     rows = sums(db, scope, filters, whole, "nothing")
-    usage = Usage(*map(int, rows[0][1:])) if rows else Usage()
+    usage = Usage(*rows[0][1:]) if rows else Usage()
     return Totals(usage, sessions_per_bucket(db, scope, filters, whole)[0])
 
 
@@ -99,21 +104,18 @@ def series(
     db: Connection, scope: Scope, filters: Filters, buckets: Sequence[Bucket], by: str
 ) -> tuple[SeriesPoint, ...]:
     """Sums per bucket and line; `by` is llm_model, person or project. Buckets without calls are absent."""
-    rows = sums(db, scope, filters, buckets, by)
-    named = _names(db, by, {row[1:-9] for row in rows})
-    labels: dict[str, str] = {}  # of a path that two people label differently the longer one, which says more
-    for key, label, _ in named.values():
-        labels[key] = max(labels.get(key, ""), label, key=len)
-    merged: dict[tuple[int, str], tuple[str, str, list[int]]] = {}
-    for row in rows:
-        key, _, family = named[row[1:-9]]
-        _, _, kept = merged.setdefault((row[0], key), (labels[key], family, [0] * 9))
-        for index, value in enumerate(row[-9:]):
-            kept[index] += int(value)
-    points = [
-        SeriesPoint(bucket, key, label, family, Usage(*kept)) for (bucket, key), (label, family, kept) in merged.items()
-    ]
-    return tuple(sorted(points, key=lambda point: (point.bucket, point.key)))
+    labels: dict[str, str] = {}
+    families: dict[str, str] = {}
+    merged: dict[tuple[int, str], Usage] = {}
+    for bucket, key, label, family, *values in named_sums(db, scope, filters, buckets, by):
+        place, usage = (bucket, key), Usage(*values)
+        merged[place] = usage if place not in merged else merged[place] + usage
+        labels[key] = longer_label(labels.get(key, ""), label)
+        families[key] = family
+    return tuple(
+        SeriesPoint(bucket, key, labels[key], families[key], usage)
+        for (bucket, key), usage in sorted(merged.items(), key=itemgetter(0))
+    )
 
 
 def sessions_series(db: Connection, scope: Scope, filters: Filters, buckets: Sequence[Bucket]) -> tuple[int, ...]:
@@ -149,26 +151,23 @@ def unpriced(db: Connection, scope: Scope, filters: Filters) -> tuple[Share, ...
 
 def by_hour(db: Connection, scope: Scope, filters: Filters, grain_seconds: int) -> tuple[HourCost, ...]:
     """Cost per hour (3600) or per quarter of an hour (900, for zones with :30 and :45), in order of time."""
-    fine = grain_seconds != HOUR_MS // 1000 or filters.machine is not None or filters.project is not None
-    grain_ms = grain_seconds * 1000
-    table, column, unit_ms = ("usage_quarter", "quarter", 900_000) if fine else ("usage_hour", "hour", HOUR_MS)
-    everybody = scope.owner_id is None and fine
-    source, condition = joins(
-        everybody, filters.llm_model is not None, filters.machine is not None, filters.project is not None
+    table, column, unit_ms = "usage_quarter", "quarter", 900_000
+    if grain_seconds * 1000 == HOUR_MS:
+        is_wide = filters.machine is not None or filters.project is not None
+        table, column, unit_ms = "place_hour" if is_wide else "usage_hour", "hour", HOUR_MS
+    units = {"first": -(-to_ms(filters.start_at) // unit_ms), "behind": -(-to_ms(filters.end_at) // unit_ms)}
+    statement = _costs(table, column, Narrowed.by(scope, filters))
+    rows = db.execute(statement, {**units, **narrowing(scope, filters)}).all()
+    return tuple(HourCost(from_ms(unit * unit_ms), cost) for unit, cost in rows)
+
+
+@lru_cache
+def _costs(table: str, column: str, narrowed: Narrowed) -> TextClause:
+    source, condition, _ = joins(table, narrowed)
+    return text(
+        f"select t.{column}, cast(sum(t.cost_nanousd) as bigint) from {source}{table} t where {condition}"
+        f" and t.{column} >= :first and t.{column} < :behind group by t.{column} order by t.{column}"
     )
-    unit = f"t.{column} / {grain_ms // unit_ms}"
-    rows = db.execute(
-        text(
-            f"select {unit}, cast(sum(t.cost_nanousd) as bigint) from {source}{table} t"
-            f" where {condition} and t.{column} >= :first and t.{column} < :behind group by 1 order by 1"
-        ),
-        {
-            "first": -(-to_ms(filters.start_at) // unit_ms),
-            "behind": -(-to_ms(filters.end_at) // unit_ms),
-            **narrowing(scope, filters),
-        },
-    )
-    return tuple(HourCost(from_ms(unit * grain_ms), int(cost)) for unit, cost in rows)
 
 
 def data_version(db: Connection, scope: Scope) -> int:
@@ -200,24 +199,3 @@ def _shares(db: Connection, scope: Scope, filters: Filters, per: str) -> tuple[S
     points = series(db, scope, filters, _whole(filters), per)
     shares = [Share(point.key, point.label, point.family, point.usage) for point in points]
     return tuple(sorted(shares, key=lambda share: (-share.usage.cost_nanousd, -share.usage.calls, share.key)))
-
-
-_NAME_SQL = {
-    "llm_model": text("select id, name, name, family from llm_model"),
-    "person": text("select id, cast(id as text), case when name <> '' then name else email end, '' from person"),
-    "machine": text("select owner_id, id, name, name, '' from machine"),
-    "project": text("select owner_id, id, path, label, '' from project"),
-}
-
-
-def _names(db: Connection, per: str, wanted: set[tuple[int, ...]]) -> dict[tuple[int, ...], tuple[str, str, str]]:
-    """(key, label, family) of each identity."""
-    if not wanted:
-        return {}
-    found: dict[tuple[int, ...], tuple[str, str, str]] = {}
-    row: Any
-    for row in db.execute(_NAME_SQL[per]):
-        identity = tuple(row[:-3])
-        if identity in wanted:
-            found[identity] = (row[-3], row[-2], row[-1])
-    return found

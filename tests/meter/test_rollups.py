@@ -7,22 +7,18 @@ import pytest
 
 from meter import rollups
 from meter.logs.drafts import CallDraft
-from meter.rollups import ROLLUPS, SUMS, Difference
+from meter.rollups import ROLLUPS, SUMS, TALLIES, Difference
 from stored import content, differences, write
 from transcripts import NOON_MS, message_id
 
 KEYS = {
     **{rollup.table: ("owner_id", *(name for name, _ in rollup.key)) for rollup in ROLLUPS},
-    "session_active": ("owner_id", "hour", "previous_hour"),
-    "tool_hour": ("owner_id", "hour", "tool_id"),
-    "tool_day": ("owner_id", "day", "tool_id"),
+    **{tally.table: ("owner_id", *tally.key) for tally in TALLIES},
     "agent_session": ("owner_id", "id"),
 }
 VALUES = {
     **{rollup.table: SUMS for rollup in ROLLUPS},
-    "session_active": ("sessions",),
-    "tool_hour": ("uses",),
-    "tool_day": ("uses",),
+    **{tally.table: (tally.counted,) for tally in TALLIES},
     "agent_session": ("first_ms", "last_ms", *SUMS),
 }
 
@@ -120,7 +116,7 @@ def test_a_session_without_its_first_and_last_time_is_found(filled):
 def test_a_tool_that_lost_its_name_is_found(filled):
     with filled.writing():
         filled.run("update tool set name = 'Gone' where name = 'Bash'")
-    assert {found.table for found in differences(filled)} == {"tool_hour", "tool_day"}
+    assert {found.table for found in differences(filled)} == {"tool_hour", "tool_day", "project_tool_day"}
 
 
 def test_a_call_changed_behind_the_sums_is_found_in_all_of_them(filled):

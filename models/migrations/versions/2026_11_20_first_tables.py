@@ -243,113 +243,35 @@ def _people() -> None:
 
 
 def _rollups() -> None:
-    op.create_table(
-        "machine_day",
-        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("day", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("machine_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        *_sums(),
-        sa.PrimaryKeyConstraint("owner_id", "day", "machine_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "machine_month",
-        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("month", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("machine_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        *_sums(),
-        sa.PrimaryKeyConstraint("owner_id", "month", "machine_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "project_day",
-        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("day", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("project_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        *_sums(),
-        sa.PrimaryKeyConstraint("owner_id", "day", "project_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "project_month",
-        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("month", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("project_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        *_sums(),
-        sa.PrimaryKeyConstraint("owner_id", "month", "project_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "session_active",
-        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("hour", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("previous_hour", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("sessions", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("owner_id", "hour", "previous_hour"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "tool_day",
-        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("day", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("tool_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("uses", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("owner_id", "day", "tool_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "tool_hour",
-        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("hour", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("tool_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("uses", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("owner_id", "hour", "tool_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "usage_day",
-        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("day", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        *_sums(),
-        sa.PrimaryKeyConstraint("owner_id", "day", "llm_model_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "usage_hour",
-        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("hour", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        *_sums(),
-        sa.PrimaryKeyConstraint("owner_id", "hour", "llm_model_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "usage_month",
-        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("month", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        *_sums(),
-        sa.PrimaryKeyConstraint("owner_id", "month", "llm_model_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "usage_quarter",
-        sa.Column("owner_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("quarter", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("agent_session_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("machine_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("project_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("llm_model_id", sa.BigInteger(), nullable=False, autoincrement=False),
-        *_sums(),
-        sa.PrimaryKeyConstraint("owner_id", "quarter", "agent_session_id", "machine_id", "project_id", "llm_model_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_index("usage_quarter_by_machine", "usage_quarter", ["owner_id", "machine_id", "quarter"], unique=False)
-    op.create_index("usage_quarter_by_project", "usage_quarter", ["owner_id", "project_id", "quarter"], unique=False)
-    op.create_index(
-        "usage_quarter_by_session", "usage_quarter", ["owner_id", "agent_session_id", "quarter"], unique=False
-    )
+    for table, *key in (
+        ("machine_day", "machine_id", "day"),
+        ("machine_month", "machine_id", "month"),
+        ("place_day", "project_id", "day", "machine_id", "llm_model_id"),
+        ("place_hour", "project_id", "hour", "machine_id", "llm_model_id"),
+        ("project_day", "project_id", "day"),
+        ("project_month", "project_id", "month"),
+        ("usage_day", "day", "llm_model_id"),
+        ("usage_hour", "hour", "llm_model_id"),
+        ("usage_month", "month", "llm_model_id"),
+        ("usage_quarter", "quarter", "agent_session_id", "machine_id", "project_id", "llm_model_id"),
+    ):
+        _keyed(table, key, _sums())
+    for table, counted, *key in (
+        ("project_active", "sessions", "project_id", "hour", "previous_hour"),
+        ("project_tool_day", "uses", "project_id", "day", "tool_id"),
+        ("session_active", "sessions", "hour", "previous_hour"),
+        ("tool_day", "uses", "day", "tool_id"),
+        ("tool_hour", "uses", "hour", "project_id", "tool_id"),
+    ):
+        _keyed(table, key, [sa.Column(counted, sa.BigInteger(), nullable=False)])
+    op.create_index("usage_quarter_by_session", "usage_quarter", ["owner_id", "agent_session_id", "quarter"])
+
+
+def _keyed(table: str, key: list[str], measures: list[sa.Column[int]]) -> None:
+    """A table whose rows lie in the order of its key: the owner, then `key`."""
+    names = ("owner_id", *key)
+    columns = [sa.Column(name, sa.BigInteger(), nullable=False, autoincrement=False) for name in names]
+    op.create_table(table, *columns, *measures, sa.PrimaryKeyConstraint(*names), sqlite_with_rowid=False)
 
 
 def _prices() -> None:
