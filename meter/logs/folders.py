@@ -32,7 +32,8 @@ def transcript_roots(configured: tuple[Path, ...], environment: dict[str, str] |
         folder = folder.expanduser()
         inner = folder / "projects"
         found[(inner if inner.is_dir() else folder).resolve()] = None
-    return [root for root in found if found.keys().isdisjoint(root.parents)]  # a root within another is read with it
+    # A root within another is read with it; one that is not there stays, so that its absence is told.
+    return [root for root in found if not root.is_dir() or found.keys().isdisjoint(root.parents)]
 
 
 def walk(root: Path) -> Iterator[tuple[str, str, os.stat_result] | Problem]:
