@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from meter.errors import Conflict, Invalid, Unavailable
@@ -53,6 +53,13 @@ def database(settings: Settings) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+@contextmanager
+def reader(settings: Settings) -> Iterator[Connection]:
+    """A connection for questions to the database of the settings, for the time of a block."""
+    with database(settings) as engine, db.reading(engine) as connection:
+        yield connection
 
 
 def upgrade(settings: Settings) -> str:

@@ -109,8 +109,8 @@ def read_period(preset: str, from_text: str, to_text: str, zone: ZoneInfo, now_a
         raise Invalid("Give a period or dates, not both.", field="period")
     if not from_text:
         raise Invalid("from is missing.", field="from")
-    first_on = _read_day(from_text, "from")
-    last_on = _read_day(to_text, "to") if to_text else now_at.astimezone(zone).date()
+    first_on = read_day(from_text, "from")
+    last_on = read_day(to_text, "to") if to_text else now_at.astimezone(zone).date()
     if last_on < first_on:
         raise Invalid("to is before from.", field="to")
     if (last_on - first_on).days >= MOST_DAYS:
@@ -194,7 +194,8 @@ def _whole_days(preset: str, first_on: date, last_on: date, zone: ZoneInfo, now_
     return Period(day_start(first_on, zone), end_at, preset, zone, first_on, last_on, now_at)
 
 
-def _read_day(text: str, field: str) -> date:
+def read_day(text: str, field: str) -> date:
+    """A day such as 2026-11-20. Invalid naming the field on anything else, and on absurd years."""
     try:
         on = date.fromisoformat(text) if _ISO_DAY.fullmatch(text) else None
     except ValueError:

@@ -11,7 +11,7 @@ from models.queries.scope import Bucket, Filters
 from models.queries.tools import by_tool
 from models.queries.usage import Share, Totals
 from routes import _format
-from routes._auth import allow, scope
+from routes._auth import allow, scope, viewer
 from routes._axis import axis_of
 from routes._cards import Card, cost_card, is_unpriced, tool_card
 from routes._db import db
@@ -41,10 +41,11 @@ class Live:
 
 @dataclass(frozen=True)
 class Start:
-    """The first run: nothing was ever stored."""
+    """The first run: nothing was ever stored. `setup_href` leads admins to the wizard."""
 
     database: str
     address: str
+    setup_href: str
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def _view(asked: Asked) -> Overview:
 
 def _start() -> Start:
     url = current_app.extensions["settings"].database_url
-    return Start("SQLite" if url.startswith("sqlite") else "PostgreSQL", request.url_root.rstrip("/"))
+    kind = "SQLite" if url.startswith("sqlite") else "PostgreSQL"
+    return Start(kind, request.url_root.rstrip("/"), "/setup" if viewer().is_admin else "")
 
 
 def _summary(period: Period, now: Totals) -> Summary:

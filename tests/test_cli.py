@@ -11,7 +11,8 @@ from transcripts import answer
 
 COMMANDS = (
     "serve", "demo", "sync", "verify", "reprice", "db", "db upgrade", "db backup", "db check", "user", "user add",
-    "login-link", "doctor", "config",
+    "user list", "user role", "user disable", "user enable", "audit", "audit verify", "audit list", "login-link",
+    "token", "token create", "token list", "token revoke", "doctor", "config",
 )  # fmt: skip
 
 
