@@ -14,9 +14,23 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from meter.database import open_database
-from meter.home import kept_secret_key
+from meter.keys import secret_keys
 from meter.settings import Settings, load
-from routes import login, ops, overview, setup
+from meter.whitelist import enforce
+from routes import (
+    account,
+    admin,
+    admin_tokens,
+    api_tokens,
+    audit_page,
+    login,
+    ops,
+    overview,
+    people,
+    refresh,
+    setup,
+    wizard,
+)
 from routes import settings as personal
 from routes._auth import allow, check_every_route_is_declared, guard_routes
 from routes._body import receive_whole_bodies
@@ -25,9 +39,11 @@ from routes._errors import answer_errors
 from routes._headers import add_headers
 from routes._limits import limit_tries
 from routes._links import asset, here, link
+from routes._mail import prepare_mail
 from routes._origin import check_origins
 
-SUBJECTS = (overview, login, ops, personal, setup)
+PAGES = (overview, people, personal, audit_page, setup, wizard, login)
+SUBJECTS = (*PAGES, ops, api_tokens, admin_tokens, refresh, admin, account)
 LARGEST_BODY_BYTES = 1_000_000  # forms; a route that takes more says so itself
 
 
@@ -37,18 +53,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     Brings the database to the newest schema. Raises Invalid naming the setting that cannot be used.
     """
     settings = settings or load()
-    key = settings.secret_key or kept_secret_key(settings.home)
+    keys = secret_keys(settings)
     app = Flask("agentmeter", root_path=str(HERE), instance_path=str(settings.home.absolute()))
-    app.config.update(SECRET_KEY=key, MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES)
+    app.config.update(SECRET_KEY=keys[0], MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES)
     app.extensions["settings"] = settings
     app.json.sort_keys = False  # type: ignore[attr-defined]
     _prepare_templates(app)
-    connect(app, open_database(settings))
+    engine = open_database(settings)
+    connect(app, engine)
+    enforce(engine, settings.allowed_emails)
+    prepare_mail(app, settings)
     # The order is the order of the checks: name the request, whose page sent it, how often, who may, is it whole.
     add_headers(app, settings)
     check_origins(app, settings)
     limit_tries(app, settings)
-    guard_routes(app, settings, key)
+    guard_routes(app, settings, keys)
     receive_whole_bodies(app)
     answer_errors(app)
     for subject in SUBJECTS:

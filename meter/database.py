@@ -57,7 +57,7 @@ def database(settings: Settings) -> Iterator[Engine]:
 
 @contextmanager
 def reader(settings: Settings) -> Iterator[Connection]:
-    """A connection for questions to that database, for the time of a block."""
+    """A connection for questions to the database of the settings, for the time of a block."""
     with database(settings) as engine, db.reading(engine) as connection:
         yield connection
 

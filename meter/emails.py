@@ -1,4 +1,4 @@
-"""E-mail addresses as they are stored and compared."""
+"""E-mail addresses and domains as they are stored and compared."""
 
 import re
 
@@ -18,3 +18,9 @@ def folded_email(text: str, field: str = "email") -> str:
     if len(email) > 254 or not email.isprintable() or not _EMAIL.fullmatch(email):
         raise Invalid("That is not an e-mail address.", field=field)
     return email
+
+
+def checked_rule(rule: str, field: str = "rule") -> str:
+    """A rule of the whitelist as stored: an address, or an @domain, folded alike. Raises Invalid on anything else."""
+    rule = rule.strip()
+    return folded_email("x" + rule, field)[1:] if rule.startswith("@") else folded_email(rule, field)

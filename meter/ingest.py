@@ -25,6 +25,7 @@ from meter.call_rows import (
     sums_of,
     tools_text,
 )
+from meter.errors import NotFound
 from meter.logs.drafts import CallDraft, split_writes
 from meter.names import Names
 from meter.pricing import PriceBook
@@ -59,7 +60,10 @@ def write_calls(
     """Store a batch of calls and everything that follows from them. Inside `store.writing(owner_id)`.
 
     Each key stands once in `drafts`. Nothing is visible, and nothing may be acknowledged, before that transaction ends.
+    Raises NotFound when the owner was deleted: a writer that waited for the deletion must leave nothing behind.
     """
+    if not store.rows("select 1 from person where id = ?", (owner_id,)):
+        raise NotFound("The person these calls belong to was deleted.")
     if not drafts:
         return Ingested()
     batch = _Batch(store, owner_id, list(drafts), agent, source, book, now_ms)

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from meter.errors import AgentmeterError
+from meter.errors import AgentmeterError, NotFound
 from meter.sync import Syncer
 
 LOOK_SECONDS = 1.0
@@ -48,6 +48,10 @@ class LiveSync:
                 if syncer is not None:
                     look_seconds = syncer.run(wait_seconds=0.0).look_seconds
                     self.checked_at, self.failure = time.monotonic(), None
+            except NotFound as problem:  # the person was deleted: ask whom to book to now
+                self.failure = problem.message
+                _close(syncer)
+                syncer = None
             except AgentmeterError as problem:  # another process syncs: its result is ours too
                 self.failure = problem.message
                 if syncer is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from meter.emails import folded_email
 from meter.errors import Invalid, NotFound
 from meter.home import prepare_home
-from meter.logs.claude_code import transcript_roots
+from meter.logs.claude_code import Problem, transcript_roots, walk
 from meter.prices import price_book
 from meter.settings import Settings
 from meter.sync import Syncer
@@ -84,6 +84,12 @@ def make_syncer(
     """The syncer of this machine's transcripts; `roots` instead of AGENTMETER_LOG_ROOTS or the usual folders."""
     folders = transcript_roots(tuple(roots) or settings.log_roots, os.environ)
     return Syncer(store, owner_of(store, settings, email), folders, price_book(store), may_fork=may_fork)
+
+
+def count_transcripts(settings: Settings) -> int:
+    """How many transcripts lie in the folders that are read."""
+    folders = transcript_roots(settings.log_roots, os.environ)
+    return sum(not isinstance(found, Problem) for folder in folders if folder.is_dir() for found in walk(folder))
 
 
 class LocalSyncer:

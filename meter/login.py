@@ -1,61 +1,48 @@
-"""Who comes in: the claim of a new installation, people, login links, browser sessions.
+"""How people come in: the claim of a new installation, and login links.
 
-Secrets are 192 random bits or more and are stored as SHA-256 only; whoever reads the database cannot come in with it.
-Whatever may be done once is claimed by one conditional UPDATE, so of many racers exactly one gets it.
+A link's token is signed by the installation's key and bound to one purpose, one row and the person's session epoch;
+the row holds its SHA-256 only. Whatever may be done once is claimed by one conditional UPDATE, so of many racers
+exactly one gets it. Locks are taken in one order everywhere: rule, person, link, session, audit.
 """
 
-import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from itsdangerous import BadData, URLSafeTimedSerializer
+from sqlalchemy import Connection, Engine, Row, delete, select, text, update
 
+from meter.audit import CLI, Actor, record
+from meter.email_rules import allows, keep_rule
 from meter.emails import folded_email
-from meter.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn
-from meter.settings import zone_name
+from meter.errors import Conflict, Forbidden, NotFound
+from meter.keys import hash_of as hash_of
+from meter.mail import queue, take_back
+from meter.ownership import is_claimed as is_claimed
+from meter.ownership import start_claim as start_claim
+from meter.ownership import take_claim
+from meter.people import Account as Account
+from meter.people import account, account_of, checked_profile, insert_person
+from meter.people import add_person as add_person
+from meter.refresh import start_family
+from meter.sessions import BROWSER, insert_session, printable
+from meter.sessions import Browser as Browser
+from meter.sessions import NewSession as NewSession
+from meter.sessions import end_session as end_session
+from meter.settings import Settings
 from models.db import writing
-from models.people import BrowserSession, Installation, LoginLink, Person
+from models.people import BrowserSession, LoginLink, Person
+from models.types import to_ms
 
 LINK_LIFE = timedelta(minutes=10)
-SESSION_IDLE = timedelta(days=7)
-SESSION_LIFE = timedelta(days=30)
-SEEN_EVERY = timedelta(minutes=1)  # last_seen_at is written at most this often
-LOGIN = "login"  # the purpose of a link that opens a browser session
-THEMES = ("system", "light", "dark")
-NAME_LENGTH = 100
-AGENT_LENGTH = 300
+LOGIN = "login"  # the purpose of a link that opens a session
+BY_MAIL, BY_CLI = "mail", "cli"
 
 _person = Person.__table__  # type: ignore[attr-defined]
 _session = BrowserSession.__table__  # type: ignore[attr-defined]
 _link = LoginLink.__table__  # type: ignore[attr-defined]
-_installation = Installation.__table__  # type: ignore[attr-defined]
-
-
-@dataclass(frozen=True)
-class Account:
-    """A person as the rest of the program sees one; `role` is member or admin, `theme` one of THEMES."""
-
-    id: int
-    email: str
-    name: str
-    role: str
-    timezone: str
-    theme: str
-
-    @property
-    def is_admin(self) -> bool:
-        return self.role == "admin"
-
-
-@dataclass(frozen=True)
-class Browser:
-    """Where a request comes from, for the list of sessions people see."""
-
-    user_agent: str = ""
-    ip: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,66 +50,36 @@ class NewLink:
     """A login link just made; `token` exists here only."""
 
     token: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True)
-class OpenLink:
-    """A login link that still works, as the page with the button shows it."""
-
-    account: Account
-    asked_from: str
     created_at: datetime
     expires_at: datetime
 
 
 @dataclass(frozen=True)
-class NewSession:
-    """A browser session just opened; `secret` belongs into the cookie and exists here only."""
+class Asked:
+    """What became of somebody's wish for a link.
 
-    account: Account
-    secret: str
-    expires_at: datetime
+    email: the address as it is stored. is_listed: whether the whitelist has it. link: one to print on the terminal;
+    None when it goes by mail, and when there is none because nobody with that address may come in.
+    """
+
+    email: str
+    is_listed: bool
+    link: NewLink | None = None
 
 
 @dataclass(frozen=True)
-class SignedIn:
-    """The browser session a request came with."""
+class OpenLink:
+    """A login link that still works, as the page with the button shows it.
 
-    account: Account
-    session_id: str
-    last_seen_at: datetime
+    account: None for an address that has nobody yet. asked_from: a browser in words, '' for the command line.
+    """
 
-
-def hash_of(secret: str) -> str:
-    """What is stored of a secret: SHA-256, hex."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def start_claim(engine: Engine) -> str | None:
-    """A new claim secret to print on the terminal; the one before stops working. None: it has an owner already."""
-    secret = "claim-" + secrets.token_urlsafe(24)
-    values = {"claim_hash": hash_of(secret)}
-    now = _now()
-    for _ in range(2):  # twice: a second process may insert the row between our two statements
-        try:
-            with writing(engine) as db:
-                renew = update(_installation).where(_installation.c.id == 1, _installation.c.claimed_at.is_(None))
-                if db.execute(renew.values(values)).rowcount:
-                    return secret
-                if is_claimed(db):
-                    return None
-                db.execute(insert(_installation).values(id=1, created_at=now, claimed_at=None, **values))
-                return secret
-        except IntegrityError:
-            continue
-    raise Conflict("Another process is starting this installation; try again.")
-
-
-def is_claimed(db: Connection) -> bool:
-    """Whether the installation has an owner."""
-    claimed = select(_installation.c.claimed_at).where(_installation.c.claimed_at.is_not(None))
-    return db.execute(claimed).first() is not None
+    email: str
+    account: Account | None
+    asked_from: str
+    asked_ip: str
+    created_at: datetime
+    expires_at: datetime
 
 
 def claim(engine: Engine, secret: str, email: str, name: str, timezone: str, browser: Browser) -> NewSession:
@@ -130,217 +87,197 @@ def claim(engine: Engine, secret: str, email: str, name: str, timezone: str, bro
 
     Raises Invalid on a bad field, Conflict when there is an owner already, Forbidden on any secret but the newest.
     """
-    values = _profile(email, name, timezone)
-    once = (
-        update(_installation)
-        .where(_installation.c.id == 1, _installation.c.claimed_at.is_(None))
-        .where(_installation.c.claim_hash == hash_of(secret.strip()))
-        .values(claimed_at=_now())
-    )
+    values = checked_profile(email, name, timezone)
     with writing(engine) as db:
-        if not db.execute(once).rowcount:
+        if not take_claim(db, secret):
             if is_claimed(db):
                 raise Conflict("This server has an owner already.")
             raise Forbidden("That is not the secret of the newest start.", field="secret")
+        keep_rule(db, values["email"])
         known = db.execute(select(_person.c.id).where(_person.c.email == values["email"])).scalar()
         if known is None:
-            known = _insert_person(db, values, "admin")
+            known = insert_person(db, values, "admin")
         else:
             raised = {"role": "admin", "disabled_at": None, **values}
             db.execute(update(_person).where(_person.c.id == known).values(raised))
-        return _insert_session(db, _account(db, known), browser)
+        session = insert_session(db, account(db, known), browser)
+        record(db, "claim", actor=Actor(known, None, values["email"], browser.ip), target=values["email"])
+        return session
 
 
-def add_person(engine: Engine, email: str, role: str = "member", name: str = "", timezone: str = "UTC") -> Account:
-    """Add somebody. The first admin added this way closes the claim: the server has an owner then.
+def make_login_link(engine: Engine, keys: Sequence[str], email: str, actor: Actor = CLI) -> NewLink:
+    """A link for somebody who is here, whatever the whitelist says: the way in when nothing else works.
 
-    Raises Invalid on a bad field, Conflict when the address is taken.
+    Good once and for ten minutes; links made before stop working. Raises NotFound when nobody with that address may
+    come in.
     """
-    if role not in ("member", "admin"):
-        raise Invalid("role is member or admin", field="role")
-    values = _profile(email, name, timezone)
+    email = folded_email(email)
+    who = select(_person).where(_person.c.email == email, _person.c.disabled_at.is_(None))
     with writing(engine) as db:
-        added = _account(db, _insert_person(db, values, role))
-        if role == "admin":
-            _close_claim(db)
-    return added
-
-
-def make_login_link(engine: Engine, email: str, asked_from: str = "") -> NewLink:
-    """A link for a person, good once and for ten minutes; links made before stop working.
-
-    Raises NotFound when nobody with that address may come in.
-    """
-    now = _now()
-    link = NewLink(token=secrets.token_urlsafe(32), expires_at=now + LINK_LIFE)
-    who = select(_person.c.id).where(_person.c.email == folded_email(email), _person.c.disabled_at.is_(None))
-    with writing(engine) as db:
-        person_id = db.execute(who.with_for_update()).scalar()  # locked: of two links made at once one is the newer
-        if person_id is None:
+        person = db.execute(who.with_for_update(key_share=True)).first()  # of two links made at once one is the newer
+        if person is None:
             raise NotFound("Nobody with that address may sign in here.", field="email")
-        db.execute(delete(_link).where(_link.c.person_id == person_id, _link.c.purpose == LOGIN))
-        row = {"token_hash": hash_of(link.token), "person_id": person_id, "purpose": LOGIN, "created_at": now}
-        db.execute(insert(_link).values(expires_at=link.expires_at, used_at=None, asked_from=asked_from, **row))
+        link_id, _ = _replace_link(db, email, person, {"made_by": BY_CLI, "asked_from": "", "asked_ip": ""})
+        link = _mint(db, keys, link_id)
+        record(db, "login.link", actor=actor, target=email, meta={"via": BY_CLI})
     return link
 
 
-def find_link(db: Connection, token: str) -> OpenLink:
+def ask_for_link(
+    engine: Engine, settings: Settings, keys: Sequence[str], email: str, browser: Browser, next_path: str = "/"
+) -> Asked:
+    """Make a link for whoever has an address, and the mail that brings it; without a mail server its token at once.
+
+    browser: who asked, in words. The whitelist decides before anybody looks who is here, so that new, existing and
+    disabled people are answered alike. Raises Invalid on what is no address.
+    """
+    email = folded_email(email)
+    stranger = Actor(None, None, "anonymous", browser.ip)
+    with writing(engine) as db:
+        if not allows(db, email, settings.allowed_emails, holds=True):
+            record(db, "login.denied", actor=stranger, target=email, meta={"reason": "not on the whitelist"})
+            return Asked(email, is_listed=False)
+        person = db.execute(select(_person).where(_person.c.email == email).with_for_update(key_share=True)).first()
+        if person is not None and person.disabled_at is not None:
+            record(db, "login.denied", actor=stranger, target=email, meta={"reason": "disabled"})
+            return Asked(email, is_listed=True)
+        asked = {"asked_from": printable(browser.user_agent), "asked_ip": printable(browser.ip)}
+        link_id, expires_at = _replace_link(db, email, person, {"made_by": BY_MAIL, **asked})
+        link = None
+        if settings.smtp_url:
+            zone = person.timezone if person else settings.timezone
+            queue(db, LOGIN, email, {"next": next_path, "timezone": zone, **asked}, expires_at, link_id)
+        else:
+            link = _mint(db, keys, link_id)
+        record(db, "login.link", actor=stranger, target=email, meta={"via": BY_MAIL})
+    return Asked(email, is_listed=True, link=link)
+
+
+def renew_token(engine: Engine, keys: Sequence[str], link_id: str) -> NewLink:
+    """A token for a link whose mail is about to leave; one made before stops working.
+
+    So a token is nowhere but in the mail. Raises NotFound when the link was used, replaced, or is too old.
+    """
+    with writing(engine) as db:
+        return _mint(db, keys, link_id)
+
+
+def find_link(db: Connection, keys: Sequence[str], token: str) -> OpenLink:
     """The link as the page with the button shows it; reading it uses nothing up. NotFound unless it still works."""
-    question = (
-        select(_person, _link.c.asked_from, _link.c.created_at.label("asked_at"), _link.c.expires_at)
-        .join(_link, _link.c.person_id == _person.c.id)
-        .where(_person.c.disabled_at.is_(None), *_still_works(token, _now()))
-    )
-    row = db.execute(question).first()
-    if row is None:
+    link = db.execute(select(_link).where(*_still_works(keys, token, _now()))).first()
+    if link is None:
         raise _dead_link()
-    return OpenLink(_account_of(row), row.asked_from, row.asked_at, row.expires_at)
+    person = db.execute(_person_behind(link)).first()
+    if _is_void(link, person):
+        raise _dead_link()
+    who = account_of(person) if person else None
+    return OpenLink(link.email, who, link.asked_from, link.asked_ip, link.created_at, link.expires_at)
 
 
-def redeem(engine: Engine, token: str, browser: Browser, replaces: str = "") -> NewSession:
-    """Use a login link up and open a session in its place; of many at once exactly one succeeds.
+def redeem(
+    engine: Engine,
+    settings: Settings,
+    keys: Sequence[str],
+    token: str,
+    browser: Browser,
+    replaces: str = "",
+    kind: str = BROWSER,
+) -> NewSession:
+    """Use a login link up and open a session, with its first refresh cookie; of many at once exactly one succeeds.
 
-    replaces: id of the session the browser had before, which ends. Raises NotFound for a link that is unknown,
-    used, expired or void, without saying which.
+    Somebody on the whitelist who is not here yet becomes a member. replaces: id of the session the browser had before,
+    which ends. Raises NotFound for a link that is unknown, used, expired or void, without saying which.
     """
     now = _now()
-    once = update(_link).where(*_still_works(token, now)).values(used_at=now).returning(_link.c.person_id)
+    is_it = _still_works(keys, token, now)
     with writing(engine) as db:
-        person_id = db.execute(once).scalar()
-        if person_id is None:
+        link = db.execute(select(_link).where(*is_it)).first()
+        if link is None:
             raise _dead_link()
-        account = _account(db, person_id)
+        if link.made_by != BY_CLI and not allows(db, link.email, settings.allowed_emails, holds=True):
+            raise _dead_link()
+        person = db.execute(_person_behind(link).with_for_update(key_share=True)).first()
+        if _is_void(link, person) or not db.execute(update(_link).where(*is_it).values(used_at=now)).rowcount:
+            raise _dead_link()
+        who = account_of(person) if person else _become_member(db, link.email, settings.timezone, browser.ip)
         db.execute(delete(_session).where(_session.c.id == replaces))
-        return _insert_session(db, account, browser)
+        session = insert_session(db, who, browser, kind)
+        refresh = start_family(db, session.session_id)
+        actor = Actor(who.id, None, who.email, browser.ip)
+        record(db, "login.ok", actor=actor, target=who.email, meta={"kind": kind, "via": link.made_by})
+        return NewSession(who, session.secret, session.expires_at, refresh)
 
 
-def open_session(engine: Engine, person_id: int, browser: Browser) -> NewSession:
-    """Sign a person in without a link. NotFound when there is no such person or they may not come in."""
-    with writing(engine) as db:
-        return _insert_session(db, _account(db, person_id), browser)
+# One link for an address and purpose: who makes one waits for whoever is making another, and takes its place.
+_REPLACE_LINK = text("""
+    insert into login_link (id, token_hash, person_id, email, purpose, session_epoch, made_by, asked_from, asked_ip,
+        created_at, expires_at, used_at)
+    values (:id, null, :person_id, :email, :purpose, :session_epoch, :made_by, :asked_from, :asked_ip,
+        :created_at, :expires_at, null)
+    on conflict (email, purpose) do update set id = excluded.id, token_hash = null, person_id = excluded.person_id,
+        session_epoch = excluded.session_epoch, made_by = excluded.made_by, asked_from = excluded.asked_from,
+        asked_ip = excluded.asked_ip, created_at = excluded.created_at, expires_at = excluded.expires_at, used_at = null
+""")
 
 
-_FIND_SESSION = (
-    select(_person, _session.c.id.label("session_id"), _session.c.last_seen_at)
-    .join(_session, _session.c.person_id == _person.c.id)
-    .where(
-        _session.c.id == bindparam("session_id"),
-        _session.c.expires_at > bindparam("now"),
-        _session.c.last_seen_at > bindparam("idle_since"),
-        _person.c.disabled_at.is_(None),
-    )
-)
+def _replace_link(db: Connection, email: str, person: Row[Any] | None, asked: dict[str, str]) -> tuple[str, datetime]:
+    """Id and end of a new link without a token; the one before for the same address is gone, and its mail with it."""
+    now, link_id = _now(), secrets.token_urlsafe(12)
+    whose = {"person_id": person.id if person else None, "session_epoch": person.session_epoch if person else 0}
+    times = {"created_at": to_ms(now), "expires_at": to_ms(now + LINK_LIFE)}
+    db.execute(_REPLACE_LINK, {"id": link_id, "email": email, "purpose": LOGIN, **whose, **asked, **times})
+    take_back(db, [email], LOGIN)
+    return link_id, now + LINK_LIFE
 
 
-def find_session(db: Connection, secret: str) -> SignedIn:
-    """The session of a cookie. NotSignedIn when it is unknown, ended, idle for 7 days or 30 days old."""
-    now = _now()
-    given = {"session_id": hash_of(secret), "now": now, "idle_since": now - SESSION_IDLE}
-    row = db.execute(_FIND_SESSION, given).first()
+def _mint(db: Connection, keys: Sequence[str], link_id: str) -> NewLink:
+    is_open = (_link.c.id == link_id, _link.c.used_at.is_(None), _link.c.expires_at > _now())
+    row = db.execute(select(_link).where(*is_open).with_for_update()).first()
     if row is None:
-        raise NotSignedIn("Sign in first.")
-    return SignedIn(_account_of(row), row.session_id, row.last_seen_at)
+        raise _dead_link()
+    token = str(signer(keys, row.purpose).dumps([row.id, row.session_epoch, secrets.token_urlsafe(24)]))
+    db.execute(update(_link).where(_link.c.id == link_id).values(token_hash=hash_of(token)))
+    return NewLink(token, row.created_at, row.expires_at)
 
 
-def is_worth_noting(signed_in: SignedIn) -> bool:
-    """Whether the session's last visit was noted longer than a minute ago."""
-    return _now() - signed_in.last_seen_at >= SEEN_EVERY
+def _become_member(db: Connection, email: str, timezone: str, ip: str) -> Account:
+    who = account(db, insert_person(db, checked_profile(email, "", timezone), "member"))
+    actor = Actor(who.id, None, who.email, ip)
+    record(db, "person.add", actor=actor, target=who.email, meta={"role": who.role, "via": "whitelist"})
+    return who
 
 
-def mark_seen(engine: Engine, signed_in: SignedIn) -> None:
-    """Note that a session is in use now."""
-    with writing(engine) as db:
-        db.execute(update(_session).where(_session.c.id == signed_in.session_id).values(last_seen_at=_now()))
+def _person_behind(link: Row[Any]) -> Any:
+    """Who a link lets in: by address while it was asked by somebody who was not here yet."""
+    is_theirs = _person.c.id == link.person_id if link.person_id is not None else _person.c.email == link.email
+    return select(_person).where(is_theirs)
 
 
-def end_session(engine: Engine, session_id: str) -> None:
-    """Sign out: the row goes, and with it every copy of the cookie. Ending what has ended is fine."""
-    with writing(engine) as db:
-        db.execute(delete(_session).where(_session.c.id == session_id))
+def _is_void(link: Row[Any], person: Row[Any] | None) -> bool:
+    """Whether a link's person was deleted, disabled, or signed out everywhere since."""
+    if person is None:
+        return link.person_id is not None
+    return person.disabled_at is not None or person.session_epoch != link.session_epoch
 
 
-def set_theme(engine: Engine, person_id: int, theme: str) -> None:
-    """Keep a person's choice of light, dark or as the system has it. Invalid on anything else."""
-    if theme not in THEMES:
-        raise Invalid(f"theme is one of {', '.join(THEMES)}", field="theme")
-    with writing(engine) as db:
-        db.execute(update(_person).where(_person.c.id == person_id).values(theme=theme))
+def _still_works(keys: Sequence[str], token: str, now: datetime) -> tuple[Any, ...]:
+    """The conditions on a link's row. NotFound when we never signed such a token for this purpose."""
+    try:
+        link_id, epoch, _ = signer(keys, LOGIN).loads(token, max_age=int(LINK_LIFE.total_seconds()))
+    except (BadData, ValueError, TypeError):
+        raise _dead_link() from None
+    is_it = (_link.c.id == link_id, _link.c.token_hash == hash_of(token), _link.c.purpose == LOGIN)
+    return (*is_it, _link.c.session_epoch == epoch, _link.c.used_at.is_(None), _link.c.expires_at > now)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _still_works(token: str, now: datetime) -> tuple[Any, ...]:
-    is_it = (_link.c.token_hash == hash_of(token), _link.c.purpose == LOGIN)
-    return (*is_it, _link.c.used_at.is_(None), _link.c.expires_at > now)
+def signer(keys: Sequence[str], purpose: str) -> URLSafeTimedSerializer:
+    """Signs with the newest key, which stands first, and believes all of them; what another purpose signed is void."""
+    return URLSafeTimedSerializer(list(reversed(keys)), salt=f"agentmeter link: {purpose}")
 
 
 def _dead_link() -> NotFound:
     return NotFound("This link does not work any more. A link works once, for ten minutes, until a newer one is made.")
 
 
-def _profile(email: str, name: str, timezone: str) -> dict[str, str]:
-    """The checked fields people type about themselves; an empty name becomes the part of the address before the @."""
-    email = folded_email(email)
-    name = " ".join(name.split()) or email.partition("@")[0]
-    if len(name) > NAME_LENGTH or not name.isprintable():
-        raise Invalid(f"A name has at most {NAME_LENGTH} characters that can be printed.", field="name")
-    try:
-        zone = zone_name(timezone.strip() or "UTC")
-    except ValueError as error:
-        raise Invalid(f"The time zone {error}.", field="timezone") from None
-    return {"email": email, "name": name, "timezone": zone}
-
-
-def _insert_person(db: Connection, values: dict[str, str], role: str) -> int:
-    """The id of the new row. Ids count up from 1: they lead every key, so they should be small.
-
-    Raises Conflict when the address is taken. Who adds somebody locks the first person, so that two do not draw the
-    same number; while there is no first person yet, the later one draws again.
-    """
-    first_person = select(_person.c.id).order_by(_person.c.id).limit(1).with_for_update(key_share=True)
-    next_id = select(func.coalesce(func.max(_person.c.id), 0) + 1).scalar_subquery()
-    row = {"id": next_id, "role": role, "theme": "system", "created_at": _now(), "disabled_at": None, **values}
-    taken = select(_person.c.id).where(_person.c.email == values["email"])
-    for _ in range(20):
-        db.execute(first_person)
-        try:
-            with db.begin_nested():
-                new_id: int = db.execute(insert(_person).values(row).returning(_person.c.id)).scalar_one()
-                return new_id
-        except IntegrityError:
-            if db.execute(taken).first():
-                raise Conflict(f"{values['email']} is there already.", field="email") from None
-    raise Conflict("Too many people are being added at once; try again.")
-
-
-def _close_claim(db: Connection) -> None:
-    now = _now()
-    closed = update(_installation).where(_installation.c.claimed_at.is_(None)).values(claimed_at=now)
-    rows = db.execute(select(func.count()).select_from(_installation)).scalar_one()
-    if rows:
-        db.execute(closed)
-    else:
-        db.execute(insert(_installation).values(id=1, claim_hash="", created_at=now, claimed_at=now))
-
-
-def _insert_session(db: Connection, account: Account, browser: Browser) -> NewSession:
-    now = _now()
-    new = NewSession(account, secrets.token_urlsafe(32), now + SESSION_LIFE)
-    times = {"created_at": now, "last_seen_at": now, "expires_at": new.expires_at}
-    agent = "".join(letter if letter.isprintable() else " " for letter in browser.user_agent)[:AGENT_LENGTH]
-    row = {"id": hash_of(new.secret), "person_id": account.id, "user_agent": agent, "ip": browser.ip[:AGENT_LENGTH]}
-    db.execute(insert(_session).values(**row, **times))
-    return new
-
-
-def _account(db: Connection, person_id: int) -> Account:
-    row = db.execute(select(_person).where(_person.c.id == person_id, _person.c.disabled_at.is_(None))).first()
-    if row is None:
-        raise NotFound("There is no such person here.")
-    return _account_of(row)
-
-
-def _account_of(row: Row[Any]) -> Account:
-    return Account(row.id, row.email, row.name, row.role, row.timezone, row.theme)
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -9,24 +9,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from meter.emails import checked_rule
 from meter.errors import Invalid
 from meter.home import default_home
 
 PREFIX = "AGENTMETER_"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SHORTEST_SECRET_KEY = 32
+SMTP_TLS = ("auto", "starttls", "on", "off")
 # Read by the tests and benchmarks only; not settings of the program, and no typing mistakes either.
 TEST_PREFIXES = ("AGENTMETER_TEST_", "AGENTMETER_SHARED", "AGENTMETER_REQUIRE_ALL")
 
 
-def knob(read: Callable[[str], Any], default: str, help: str, *, secret: bool = False) -> Any:
+def knob(read: Callable[[str], Any], default: str, help: str, *, secret: bool = False, has_prefix: bool = True) -> Any:
     """Declare one setting: how its text is read, the default as text ('' = unset), and one line of help.
 
     A secret is masked wherever settings are shown and may also come from the file that NAME_FILE names.
+    has_prefix False: its name in the environment does not begin with AGENTMETER_, because a contract spells it so.
     """
-    return field(metadata={"read": read, "default": default, "help": help, "secret": secret})
+    return field(metadata={"read": read, "default": default, "help": help, "secret": secret, "has_prefix": has_prefix})
 
 
 def _home(text: str) -> Path:
@@ -74,17 +77,62 @@ def _public_url(text: str) -> str:
         raise ValueError("must be a web address such as https://meter.example.com")
     if parts.username or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("must be scheme, host and port only, without user, path or query")
+    _check_port(parts)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _check_port(parts: SplitResult) -> None:
     try:
         parts.port  # noqa: B018 - reading it is the check
     except ValueError:
         raise ValueError("has a port outside 0..65535") from None
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _secret_key(text: str) -> str:
     if text and (len(text) < SHORTEST_SECRET_KEY or len(set(text)) < 8):
         raise ValueError(f"must be at least {SHORTEST_SECRET_KEY} random characters; leave it unset to have one made")
     return text
+
+
+def _secret_keys(text: str) -> tuple[str, ...]:
+    return tuple(_secret_key(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _jwks_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK_NAMES):
+        raise ValueError("must begin with https://")
+    return text
+
+
+def _smtp_url(text: str) -> str:
+    if text:
+        parts = urlsplit(text)
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise ValueError("must be an address such as smtp://user:password@mail.example.com:587?tls=starttls")
+        if parts.query not in ("", *(f"tls={mode}" for mode in SMTP_TLS)):
+            raise ValueError(f"takes tls= with one of {', '.join(SMTP_TLS)}, and nothing else")
+        _check_port(parts)
+    return text
+
+
+def _redis_url(text: str) -> str:
+    if text and not text.startswith(("redis://", "rediss://", "redis+unix://")):
+        raise ValueError("must begin with redis://, rediss:// or redis+unix://")
+    return text
+
+
+def _email_rules(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(checked_rule(part) for part in text.split(",") if part.strip())
+    except Invalid:
+        raise ValueError("must be addresses and @domains, parted by commas") from None
+
+
+def _is_on(text: str) -> bool:
+    if text not in ("", "0", "1"):
+        raise ValueError("must be 0 or 1")
+    return text == "1"
 
 
 def _email(text: str) -> str:
@@ -107,7 +155,7 @@ def zone_name(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Settings:
-    """Every knob, validated. Names in the environment are the field names in capitals after AGENTMETER_.
+    """Every knob, validated. Names in the environment are the field names in capitals, most of them after AGENTMETER_.
 
     It has no repr on purpose: secrets must not reach a log by accident.
     """
@@ -126,8 +174,14 @@ class Settings:
     secret_key: str = knob(
         _secret_key,
         "",
-        "Signs the cookie of a browser session; 32 random characters or more. "
+        "Signs cookies, login links and access tokens; 32 random characters or more. "
         "Unset: made at the first start and kept in the home folder, readable by its owner only.",
+        secret=True,
+    )
+    secret_key_fallbacks: tuple[str, ...] = knob(
+        _secret_keys,
+        "",
+        "Secret keys of before, parted by commas: AGENTMETER_SECRET_KEY signs, what these signed is still accepted.",
         secret=True,
     )
     public_url: str = knob(
@@ -161,6 +215,59 @@ class Settings:
     )
     rate_limits: str = knob(
         _one_of("on", "off"), "on", "off lets load tests through unhindered; refused unless bound to loopback."
+    )
+    redis_url: str = knob(
+        _redis_url,
+        "",
+        "redis://HOST:PORT/NUMBER where all processes count tries together. Unset: they count in the database, "
+        "and one process alone on SQLite in its memory.",
+        secret=True,
+    )
+    workers: int = knob(
+        _whole(1, 64), "1", "Server processes. Several share the counts of tries; best with PostgreSQL."
+    )
+    smtp_url: str = knob(
+        _smtp_url,
+        "",
+        "smtp://USER:PASSWORD@HOST:PORT or smtps://… of the mail server that login links leave by. ?tls=starttls and "
+        "?tls=on insist on encryption, off does without; auto encrypts where offered, and never sends a password in "
+        "the clear to another machine. Unset: links are printed on the server's terminal.",
+        secret=True,
+    )
+    mail_from: str = knob(
+        _email, "", "Address that mail comes from. Unset: the user of AGENTMETER_SMTP_URL or agentmeter@ this host."
+    )
+    allowed_emails: tuple[str, ...] = knob(
+        _email_rules,
+        "",
+        "Who may sign in, besides the people added here: addresses and @domains, parted by commas.",
+    )
+    auth_uniform: bool = knob(
+        _is_on,
+        "0",
+        "1 answers POST /api/auth alike for everybody, so that it does not tell which addresses may sign in.",
+        has_prefix=False,
+    )
+    team_visibility: str = knob(
+        _one_of("own", "open"),
+        "own",
+        "Whether members see names in rankings: own = only their own, open = everybody's. Admins always do.",
+        has_prefix=False,
+    )
+    apple_audience: str = knob(
+        str,
+        "",
+        "Client id of the app whose Apple identity tokens are accepted for alerts. Unset: none are.",
+        has_prefix=False,
+    )
+    apple_issuer: str = knob(
+        str, "https://appleid.apple.com", "Who must have issued an Apple identity token.", has_prefix=False
+    )
+    apple_jwks_url: str = knob(
+        _jwks_url,
+        "https://appleid.apple.com/auth/keys",
+        "Where the public keys of Apple identity tokens are; https, or http on this machine.",
+        has_prefix=False,
     )
 
     @property
@@ -226,7 +333,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def environment_name(item: "Field[Any]") -> str:
-    return PREFIX + item.name.upper()
+    name = item.name.upper()
+    return PREFIX + name if item.metadata["has_prefix"] else name
 
 
 def _given(item: "Field[Any]", environ: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -28,12 +29,19 @@ def table(settings: Settings, environ: Mapping[str, str] | None = None) -> list[
         source = "environment" if environ.get(name) else "default"
         if item.metadata["secret"] and environ.get(name + "_FILE"):
             source = "file"
-        value = getattr(settings, item.name)
-        text = os.pathsep.join(str(part) for part in value) if isinstance(value, tuple) else str(value)
+        text = _as_given(getattr(settings, item.name))
         if item.metadata["secret"]:
             text = masked(text)
         rows.append(Knob(name, text, item.metadata["default"], source, item.metadata["help"]))
     return rows
+
+
+def _as_given(value: object) -> str:
+    """A value as its variable spells it: folders are parted as in PATH, other lists by commas."""
+    if not isinstance(value, tuple):
+        return str(value)
+    between = os.pathsep if any(isinstance(part, Path) for part in value) else ","
+    return between.join(str(part) for part in value)
 
 
 def masked(text: str) -> str:
@@ -49,7 +57,8 @@ def masked(text: str) -> str:
 
 def as_markdown() -> str:
     """The page docs/config.md."""
-    lines = [CONFIG_PAGE_HEAD]
+    secrets = ", ".join(f"`{environment_name(item)}`" for item in fields(Settings) if item.metadata["secret"])
+    lines = [CONFIG_PAGE_HEAD.replace("SECRETS", secrets)]
     for item in fields(Settings):
         default = item.metadata["default"]
         shown = f"`{default}`" if default else "unset"
@@ -64,8 +73,7 @@ Agentmeter reads its settings once, at the start, from the environment. A value 
 names the setting; an `AGENTMETER_` name that is no setting is reported with the nearest one that is. An empty variable
 counts as unset. `agentmeter config` shows what is in force (`--json` for programs), secrets masked.
 
-Secrets (`AGENTMETER_DATABASE_URL`, `AGENTMETER_SECRET_KEY`) may be kept in a file instead: set the name with `_FILE`
-behind it to the file's path.
+Secrets may be kept in a file instead: set the name with `_FILE` behind it to the file's path. They are SECRETS.
 
 The home folder is `instance/` in a checkout. For an installed package it is `$XDG_DATA_HOME/agentmeter` or
 `~/.local/share/agentmeter` on Linux, `~/Library/Application Support/agentmeter` on macOS and

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from typing import Any
 
 BUSY_SECONDS = 5.0
-# Advisory lock classes on PostgreSQL: one writer per owner; one at a time for names shared by all owners.
-OWNER_LOCK, NAMES_LOCK = 1, 2
+# Advisory lock classes on PostgreSQL: one writer per owner; one at a time for names shared by all owners, and for
+# deleting an owner. db.py has 3.
+OWNER_LOCK, NAMES_LOCK, DELETION_LOCK = 1, 2, 4
 
 
 class Store:
@@ -85,8 +86,8 @@ class Store:
         """
         self.connection.execute("begin immediate" if self.is_sqlite else "begin")
         try:
-            if owner_id is not None and not self.is_sqlite:
-                self.connection.execute("select pg_advisory_xact_lock(%s, %s)", (OWNER_LOCK, owner_id))
+            if owner_id is not None:
+                self.lock_owner(owner_id)
             yield
         except BaseException:
             self._staged.clear()  # on PostgreSQL the rollback takes the temporary tables with it
@@ -107,6 +108,16 @@ class Store:
             return f"(cast(strftime('%Y', {at}) as bigint) * 12 + cast(strftime('%m', {at}) as bigint) - 1)"
         at = f"(to_timestamp({ms} / 1000) at time zone 'UTC')"
         return f"(extract(year from {at})::bigint * 12 + extract(month from {at})::bigint - 1)"
+
+    def lock_owner(self, owner_id: int) -> None:
+        """Until the transaction ends, the owner has no other writer."""
+        if not self.is_sqlite:
+            self.connection.execute("select pg_advisory_xact_lock(%s, %s)", (OWNER_LOCK, owner_id))
+
+    def lock_deletions(self) -> None:
+        """Until the transaction ends, no other owner is deleted."""
+        if not self.is_sqlite:
+            self.connection.execute("select pg_advisory_xact_lock(%s, 0)", (DELETION_LOCK,))
 
     def lock_every_owner(self) -> None:
         """Until the transaction ends, no owner known now has another writer."""
@@ -182,6 +193,7 @@ def _open_sqlite(path: str) -> Store:
         "cache_size=-16384",
         "temp_store=memory",
         "foreign_keys=on",
+        "secure_delete=on",  # what was deleted is overwritten
         "wal_autocheckpoint=4000",
     ):
         connection.execute("pragma " + pragma)

@@ -8,11 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
+from models.bulk import Store
 from models.revision import HEAD
 
 BUSY_MS = 5_000
+COUNTING_CONNECTIONS = 8
+LEAST_WAIT_MS = 20  # for a lock that should not be waited for at all; 0 would mean for ever
 SCHEMA_LOCK = 3  # class of the advisory lock; bulk.py has 1 and 2
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -38,6 +41,27 @@ def make_engine(url: str) -> Engine:
     return engine
 
 
+def make_counting_engine(url: str) -> Engine:
+    """A small engine beside the main one, for counters that every request changes.
+
+    Its connections are its own, so that a request that holds one of the others never waits for itself. PostgreSQL may
+    lose what it committed in the last moment before a crash, and need not wait for the disk.
+    """
+    parsed = database_url(url)
+    options: dict[str, Any] = {"pool_size": COUNTING_CONNECTIONS, "max_overflow": 0, "pool_timeout": BUSY_MS / 1000}
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, connect_args={"options": "-c synchronous_commit=off"}, **options)
+    engine = create_engine(parsed, connect_args={"check_same_thread": False}, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def end_together(engine: Engine, other: Engine) -> None:
+    """Close the connections of `other` whenever those of `engine` are closed."""
+    event.listen(engine, "engine_disposed", lambda _engine: other.dispose())
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver's own begins too late and too weakly
     for pragma in (
@@ -45,6 +69,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode=wal",
         "synchronous=normal",
         "foreign_keys=on",
+        "secure_delete=on",  # what was deleted is overwritten
         "cache_size=-16384",
     ):
         connection.execute("pragma " + pragma)
@@ -72,8 +97,14 @@ def _prepare_postgres(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("begin immediate" if writes else "begin")
+    options = connection.get_execution_options()
+    if not options.get("waits", True):
+        connection.exec_driver_sql("pragma busy_timeout=0")
+    try:
+        connection.exec_driver_sql("begin immediate" if options.get("writes") else "begin")
+    finally:
+        if not options.get("waits", True):
+            connection.exec_driver_sql(f"pragma busy_timeout={BUSY_MS}")
 
 
 @contextmanager
@@ -91,6 +122,50 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def writing_at_once(engine: Engine) -> Iterator[Connection]:
+    """Like `writing()`, but raises OperationalError instead of waiting for another writer: for what may be left out."""
+    with engine.connect().execution_options(writes=True, waits=False) as connection, connection.begin():
+        if connection.dialect.name != "sqlite":
+            connection.execute(text(f"set local lock_timeout = {LEAST_WAIT_MS}"))
+        yield connection
+
+
+def store_of(db: Connection) -> Store:
+    """The transaction of `db` for statements of models/bulk.py: both do their part of the same one."""
+    return Store(db.connection.driver_connection, is_sqlite=db.dialect.name == "sqlite")
+
+
+def is_deadlock(error: DBAPIError) -> bool:
+    """Whether PostgreSQL gave a transaction up because two waited for each other: doing it again is right."""
+    return getattr(error.orig, "sqlstate", None) == "40P01"
+
+
+def give_back_space(engine: Engine) -> None:
+    """Write SQLite's log into the file and empty it, so that deleted words are not in there either.
+
+    Does what it can: while somebody reads, a part stays until the next time.
+    """
+    if engine.dialect.name == "sqlite":
+        connection = engine.raw_connection()  # outside of any transaction
+        try:
+            connection.cursor().execute("pragma wal_checkpoint(truncate)")
+        finally:
+            connection.close()
+
+
+def kind_of(db: Connection) -> str:
+    """`sqlite` or `postgresql`, for a migration step that has to say something in both tongues."""
+    return db.dialect.name
+
+
+def clock_ms(db: Connection | Engine) -> str:
+    """SQL of epoch milliseconds by the one clock that all processes share; PostgreSQL: of the moment it is reached."""
+    if db.dialect.name == "sqlite":
+        return "cast((julianday('now') - 2440587.5) * 86400000 as integer)"
+    return "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
 def bucket_pairs(ranges: Sequence[tuple[int, int, int]]) -> str:

@@ -2,7 +2,7 @@
 
 from sqlmodel import SQLModel
 
-from models import people, prices, rollups, sync, usage
+from models import audit, mail, people, prices, rollups, setup, sync, tokens, usage
 
 metadata = SQLModel.metadata
-__all__ = ["metadata", "people", "prices", "rollups", "sync", "usage"]
+__all__ = ["audit", "mail", "metadata", "people", "prices", "rollups", "setup", "sync", "tokens", "usage"]

@@ -1,35 +1,76 @@
 """Who is calling, and whether they may. Closed by default: a route that does not say who may call it stops the start.
 
-Say it with `@allow("anyone" | "member" | "admin")` right above the view function. A member is anybody signed in.
+Say it with `@allow(...)` right above the view function:
+
+    @allow("anyone")                        # no credential needed
+    @allow("member")                        # a person who is signed in: cookie, session bearer, platform JWT
+    @allow("admin")                         # the same, and an admin
+    @allow("member", scope="read")          # or an API token with that scope
+    @allow("token", scope="ingest")         # API tokens only
+    @allow("member", apple=True)            # or an Apple identity token
+    @allow("admin", fresh=True)             # only shortly after signing in
 """
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 from flask import Flask, Request, Response, current_app, g, request
 from flask_login import LoginManager, UserMixin, current_user
-from itsdangerous import BadSignature, Signer
+from itsdangerous import Signer
 
-from meter import login
-from meter.errors import Forbidden, NotFound, NotSignedIn, Unavailable
-from meter.login import Account, Browser, NewSession, SignedIn
+from meter import api_tokens, sessions
+from meter.api_tokens import SCOPES, TokenHolder
+from meter.apple import AppleKeys
+from meter.audit import Actor
+from meter.errors import AgentmeterError, Forbidden, NotFound, NotSignedIn, Unavailable
+from meter.people import Account
+from meter.sessions import Browser, NewSession, SignedIn
 from meter.settings import Settings
 from models.queries.scope import Scope
-from routes._db import DatabaseError, db, engine
+from routes._credentials import Caller, read_caller
+from routes._db import DatabaseError, engine
 
-WHO = ("anyone", "member", "admin")
+WHO = ("anyone", "member", "admin", "token")
+FRESH = timedelta(minutes=15)
+REFRESH_COOKIE, REFRESH_PATH = "am_refresh", "/api/v1/auth"
 View = TypeVar("View", bound=Callable[..., object])
 
 
-def allow(who: str) -> Callable[[View], View]:
-    """Declare who may call a view: anyone, member (everybody signed in) or admin."""
-    if who not in WHO:
-        raise ValueError(f"allow({who!r}): one of {WHO}")
+@dataclass(frozen=True)
+class Rule:
+    """Who may call a view, as `allow()` declares it."""
+
+    who: str
+    scope: str | None = None
+    apple: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Team:
+    """What a ranking may show: everybody's sums by `scope`, the place of `own_id`, and names only if `shows_names`."""
+
+    scope: Scope
+    own_id: int
+    shows_names: bool
+
+
+def allow(who: str, *, scope: str | None = None, apple: bool = False, fresh: bool = False) -> Callable[[View], View]:
+    """Declare who may call a view; see the head of this module. ValueError on what makes no sense."""
+    if who not in WHO or (scope is not None and scope not in SCOPES):
+        raise ValueError(f"allow({who!r}, scope={scope!r}): one of {WHO}, a scope of {SCOPES}")
+    if (who == "anyone" and (scope or apple or fresh)) or (who == "token" and (not scope or apple)):
+        raise ValueError("anyone stands alone, token needs a scope and takes nobody else")
+    if fresh and (scope or apple):
+        raise ValueError("fresh: API tokens never sign in, and Apple's sign-in is not ours")
+    rule = Rule(who, scope, apple, fresh)
 
     def declare(view: View) -> View:
-        view.allowed = who  # type: ignore[attr-defined]
+        view.allowed = rule  # type: ignore[attr-defined]
         return view
 
     return declare
@@ -43,23 +84,21 @@ def check_every_route_is_declared(app: Flask) -> None:
 
 
 class Viewer(UserMixin):  # type: ignore[misc]
-    """The person behind a request, as flask-login holds it."""
+    """The caller of a request, as flask-login holds it."""
 
-    def __init__(self, signed_in: SignedIn) -> None:
-        self.signed_in = signed_in
-
-    @property
-    def account(self) -> Account:
-        return self.signed_in.account
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
 
     def get_id(self) -> str:
-        return str(self.account.id)
+        return str(self.caller.account.id)
 
 
-def guard_routes(app: Flask, settings: Settings, secret_key: str) -> None:
-    """Put the guard before every route and teach flask-login our cookie."""
-    app.extensions["cookie_signer"] = Signer(secret_key, salt="browser_session")
+def guard_routes(app: Flask, settings: Settings, secret_keys: tuple[str, ...]) -> None:
+    """Put the guard before every route and teach flask-login our credentials; the newest key comes first."""
+    app.extensions["secret_keys"] = secret_keys
+    app.extensions["cookie_signer"] = Signer(list(reversed(secret_keys)), salt="browser_session")
     app.extensions["cookie_name"] = "__Host-agentmeter" if settings.is_https else "agentmeter"
+    app.extensions["apple_keys"] = AppleKeys(settings.apple_jwks_url)
     # Not init_app(): that adds the remember cookie, which we do not have, and with it `Vary: Cookie` on every file.
     app.login_manager = LoginManager()  # type: ignore[attr-defined]
     app.login_manager.request_loader(_viewer_of)  # type: ignore[attr-defined]
@@ -67,28 +106,84 @@ def guard_routes(app: Flask, settings: Settings, secret_key: str) -> None:
     app.after_request(_note_seen)
 
 
+def _rule() -> Rule:
+    """What the view of this request declared, so that no spelling of the path gets around it."""
+    rule: Rule = getattr(current_app.view_functions[request.endpoint or ""], "allowed")  # noqa: B009 - mypy
+    return rule
+
+
 def _guard() -> None:
-    """The check of one route, by what the view itself declared, so that no spelling of the path gets around it."""
     if request.endpoint is None:
         return  # no such page or method: routing answers 404 or 405 before anything is said about credentials
-    allowed = getattr(current_app.view_functions[request.endpoint], "allowed")  # noqa: B009 - mypy knows no such name
-    if allowed == "anyone":
-        return
-    if viewer().role != "admin" and allowed == "admin":
+    rule = _rule()
+    if rule.who != "anyone":
+        _check(rule, caller())
+
+
+def _check(rule: Rule, caller: Caller) -> None:
+    """Raise Forbidden unless the rule lets the caller in."""
+    if caller.kind == "api_token":
+        if rule.scope is None:
+            raise Forbidden("An API token does not open this; sign in.")
+        if rule.scope not in caller.scopes:
+            raise Forbidden(f"This needs a token with the scope {rule.scope}.")
+    elif caller.kind == "apple" and not rule.apple:
+        raise Forbidden("An Apple identity token does not open this.")
+    elif rule.who == "token":
+        raise Forbidden(f"This needs an API token with the scope {rule.scope}.")
+    if rule.who == "admin" and not caller.account.is_admin:
         raise Forbidden("This needs an admin.")
+    if rule.fresh:
+        require_fresh()
+
+
+def known() -> Caller | None:
+    """The caller; None without a credential and with one that is not good. Unavailable while nobody can tell."""
+    return current_user.caller if current_user.is_authenticated else None
+
+
+def caller() -> Caller:
+    """The caller. Raises NotSignedIn when there is no credential or it is not good."""
+    found = known()
+    if found is None:
+        raise g.get("refusal") or NotSignedIn("Sign in first.")
+    return found
 
 
 def viewer() -> Account:
-    """The person who is signed in. Raises NotSignedIn when nobody is."""
-    if not current_user.is_authenticated:
-        raise NotSignedIn("Sign in first.")
-    account: Account = current_user.account
-    return account
+    """The person whom the request acts for, by whatever credential. Raises NotSignedIn when there is none."""
+    return caller().account
+
+
+def sends_bearer() -> bool:
+    """Whether a program sends a credential of its own, good or not; browsers never do by themselves."""
+    return request.headers.get("Authorization", "").lower().startswith("bearer ")
 
 
 def is_signed_in() -> bool:
-    """Whether the request carries a living session. Unavailable while the database cannot tell."""
-    return bool(current_user.is_authenticated)
+    """Whether a person is signed in with a living session. Unavailable while the database cannot tell."""
+    found = known()
+    return found is not None and found.is_session
+
+
+def is_fresh() -> bool:
+    """Whether the person proved who they are less than 15 minutes ago."""
+    at = caller().signed_in_at
+    return at is not None and datetime.now(UTC) - at < FRESH
+
+
+def require_fresh() -> None:
+    """Raise Forbidden unless the person has just signed in; for acts that cannot be undone."""
+    if not is_fresh():
+        raise Forbidden("Sign in again first: this needs a login of the last 15 minutes.", code="LOGIN_TOO_OLD")
+
+
+def actor() -> Actor:
+    """Who the audit log shall say it was."""
+    found, ip = known(), request.remote_addr or ""
+    if found is None:
+        return Actor(None, None, "anonymous", ip)
+    return Actor(found.account.id, found.token_id, found.account.email, ip)
 
 
 def scope(person_id: int | None = None) -> Scope:
@@ -104,14 +199,27 @@ def scope(person_id: int | None = None) -> Scope:
     return Scope(owner_id=account.id)
 
 
+def team() -> Team:
+    """What a ranking of people may show: members see everybody's sums, but names only if TEAM_VISIBILITY is open."""
+    account = viewer()
+    return Team(Scope(owner_id=None), account.id, account.is_admin or settings().team_visibility == "open")
+
+
+def settings() -> Settings:
+    """The settings of this installation."""
+    found: Settings = current_app.extensions["settings"]
+    return found
+
+
 def browser() -> Browser:
     """Where the request comes from."""
     return Browser(user_agent=request.user_agent.string, ip=request.remote_addr or "")
 
 
 def session_id() -> str:
-    """The id of the browser session of this request; '' when there is none."""
-    return str(current_user.signed_in.session_id) if is_signed_in() else ""
+    """The id of the session of this request; '' when there is none."""
+    found = known()
+    return (found.session_id if found else None) or ""
 
 
 def keep_signed_in(response: Response, session: NewSession) -> Response:
@@ -121,9 +229,21 @@ def keep_signed_in(response: Response, session: NewSession) -> Response:
     return response
 
 
+def keep_refresh(response: Response, secret: str, expires_at: datetime) -> Response:
+    """Hand out a refresh cookie; it goes to the one path that takes it and never along with another site's request."""
+    response.set_cookie(REFRESH_COOKIE, secret, expires=expires_at, **_refresh_rules())
+    return response
+
+
 def forget(response: Response) -> Response:
-    """Take the cookie back."""
+    """Take the cookies back."""
     response.delete_cookie(current_app.extensions["cookie_name"], **_cookie_rules())
+    return forget_refresh(response)
+
+
+def forget_refresh(response: Response) -> Response:
+    """Take the refresh cookie back."""
+    response.delete_cookie(REFRESH_COOKIE, **_refresh_rules())
     return response
 
 
@@ -132,28 +252,38 @@ def _cookie_rules() -> dict[str, Any]:
     return {"path": "/", "httponly": True, "samesite": "Lax", "secure": is_secure}
 
 
+def _refresh_rules() -> dict[str, Any]:
+    return {**_cookie_rules(), "path": REFRESH_PATH, "samesite": "Strict"}
+
+
 def _viewer_of(request: Request) -> Viewer | None:
-    """The viewer of a request's cookie. While the database cannot tell, nobody gets in: Unavailable."""
-    value = request.cookies.get(current_app.extensions["cookie_name"])
-    if not value:
-        return None
+    """The viewer of a request. While nobody can tell who it is, nobody gets in: Unavailable."""
+    takes_query_token = request.endpoint is not None and _rule().scope == api_tokens.EMBED
     try:
-        secret = current_app.extensions["cookie_signer"].unsign(value).decode()
-        g.signed_in = login.find_session(db(), secret)
-    except (BadSignature, UnicodeError, NotSignedIn):
+        found = read_caller(request, takes_query_token=takes_query_token)
+    except NotSignedIn as refusal:
+        g.refusal = refusal
         return None
+    except AgentmeterError:
+        raise
     except DatabaseError as error:
         raise Unavailable("The database does not answer; try again in a moment.", retry_after_seconds=5) from error
-    return Viewer(g.signed_in)
+    except Exception as error:  # a fault of ours while checking a credential must not let anybody in either
+        raise Unavailable("The credential cannot be checked just now; try again in a moment.") from error
+    g.caller = found
+    return Viewer(found) if found else None
 
 
 def _note_seen(response: Response) -> Response:
-    """Write when the session was last seen, after the answer has gone out: a busy database must not slow a page."""
-    if "signed_in" in g and login.is_worth_noting(g.signed_in):
-        response.call_on_close(partial(_mark_seen, engine(), g.signed_in))
+    """Write when a credential was last used, after the answer has gone out: a busy database must not slow a page."""
+    proof = g.caller.proof if g.get("caller") else None
+    if isinstance(proof, SignedIn) and sessions.is_worth_noting(proof):
+        response.call_on_close(partial(_quietly, sessions.mark_seen, engine(), proof))
+    elif isinstance(proof, TokenHolder) and api_tokens.is_worth_noting(proof):
+        response.call_on_close(partial(_quietly, api_tokens.mark_used, engine(), proof.token_id))
     return response
 
 
-def _mark_seen(database: object, signed_in: SignedIn) -> None:
-    with suppress(DatabaseError):  # it is only the time of the last visit; the next request tries again
-        login.mark_seen(database, signed_in)  # type: ignore[arg-type]
+def _quietly(note: Callable[..., None], *given: object) -> None:
+    with suppress(DatabaseError):  # it is only the time of the last use; the next request tries again
+        note(*given)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from meter.version import VERSION
-from routes import _cli_data, _cli_demo, _cli_people, _cli_report
+from routes import _cli_audit, _cli_data, _cli_demo, _cli_people, _cli_report, _cli_tokens
 from routes._cli_base import Commands, json_option, print_json, read_settings
 
 
@@ -84,5 +84,12 @@ def doctor(as_json: bool) -> None:
     raise SystemExit(0 if is_ok else 1)
 
 
-for command in (*_cli_data.COMMANDS, *_cli_report.COMMANDS, *_cli_people.COMMANDS, *_cli_demo.COMMANDS):
+for command in (
+    *_cli_data.COMMANDS,
+    *_cli_report.COMMANDS,
+    *_cli_people.COMMANDS,
+    *_cli_tokens.COMMANDS,
+    *_cli_demo.COMMANDS,
+    *_cli_audit.COMMANDS,
+):
     cli.add_command(command)

@@ -30,7 +30,7 @@ def demo(make_app: Any, bind: str | None, no_open: bool) -> None:
         def greet(app: Any, settings: Any) -> str:
             from meter import login
 
-            link = login.make_login_link(app.extensions["engine"], admin)
+            link = login.make_login_link(app.extensions["engine"], app.extensions["secret_keys"], admin)
             address = f"{settings.base_url}/login/{link.token}"
             say(f"To sign in, open  {address}")
             say(f"Another link:     AGENTMETER_HOME={folder} agentmeter login-link {admin}")

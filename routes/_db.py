@@ -30,6 +30,11 @@ def db() -> Connection:
     return connection
 
 
+def reread() -> None:
+    """What this request asks from now on shows what was written meanwhile, by itself too."""
+    _close(None)
+
+
 def _close(_error: BaseException | None) -> None:
     context = g.pop("db_context", None)
     g.pop("db", None)

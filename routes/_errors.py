@@ -4,19 +4,20 @@ Routes raise the errors of meter/errors.py and never build an error answer thems
 500 of the same shape: logged with the request's id, never shown.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response, jsonify, make_response, redirect, render_template, request
-from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException
 
 from meter import errors
 from meter.errors import AgentmeterError
+from meter.limits import CountsUnavailable
+from routes._auth import sends_bearer
 from routes._db import is_database_down
+from routes._families import PAGE, family_of
 from routes._headers import request_id
-from routes._limits import seconds_to_wait
+from routes._links import bare, here, local
 from routes._log import log
 from routes._page import Frame, frame, is_swap
 
@@ -98,7 +99,7 @@ def answer(error: Exception) -> Response:
         extra = {"request_id": request_id()}
         log.error("%s %s: %s", request.method, place, problem.code, exc_info=error, extra=extra)
     try:
-        response = body_for(request.path)(problem)
+        response = BODIES[family_of(request.path)](problem)
     except Exception:  # the error page itself is broken; say so in the plainest way there is
         log.exception("error page", extra={"request_id": request_id()})
         response = Response(f"{problem.title}\n{problem.status} request {request_id()}\n", problem.status)
@@ -116,13 +117,11 @@ def problem_of(error: Exception) -> Problem:
         kind = KINDS[STATUS[type(error)]]
         wait = error.retry_after_seconds
         return Problem(STATUS[type(error)], error.code or kind.code, kind.title, error.message, error.field, wait)
-    if isinstance(error, RateLimitExceeded):
-        return _plain(429, retry_after_seconds=seconds_to_wait())
     if isinstance(error, HTTPException) and error.code in KINDS:
         return _plain(error.code, allowed_methods=dict(error.get_headers()).get("Allow", ""))
     if isinstance(error, HTTPException) and error.code and error.code < 500:
         return _plain(400)
-    if is_database_down(error):
+    if is_database_down(error) or isinstance(error, CountsUnavailable):
         return _plain(503, retry_after_seconds=5)
     return _plain(500)
 
@@ -130,14 +129,6 @@ def problem_of(error: Exception) -> Problem:
 def _plain(status: int, retry_after_seconds: int | None = None, allowed_methods: str = "") -> Problem:
     kind = KINDS[status]
     return Problem(status, kind.code, kind.title, kind.text, None, retry_after_seconds, allowed_methods)
-
-
-def body_for(path: str) -> Callable[[Problem], Response]:
-    """Which shape the errors of a path have; pages for whatever is in no family."""
-    for prefixes, body in FAMILIES:
-        if any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes):
-            return body
-    return page_body
 
 
 def _json(problem: Problem, body: dict[str, object]) -> Response:
@@ -170,25 +161,16 @@ def alerts_body(problem: Problem) -> Response:
     return _json(problem, {"error": "Unauthorized" if problem.status == 401 else problem.text})
 
 
-# The first family whose prefix fits has the path.
-FAMILIES: tuple[tuple[tuple[str, ...], Callable[[Problem], Response]], ...] = (
-    (("/api/analytics", "/api/sync"), analytics_body),
-    (("/v1", "/api/v1"), gateway_body),
-    (("/status", "/register", "/device", "/event", "/preferences", "/history", "/account"), alerts_body),
-    (("/api", "/embed", "/metrics", "/healthz"), telemetry_body),
-)
-
-
 def page_body(problem: Problem) -> Response:
-    """A page: the 400 px box. Who is not signed in is sent to the login page; an htmx swap gets the box alone."""
-    if problem.status == 401 and request.method in ("GET", "HEAD") and not is_swap():
-        return make_response(redirect("/login", 303))
+    """A page: the 400 px box. A browser that is not signed in goes to the login page; a swap gets the box alone."""
+    if problem.status == 401 and request.method in ("GET", "HEAD") and not (is_swap() or sends_bearer()):
+        return make_response(redirect(_login_href(local(here())), 303))
     label, href = _way_on(problem)
     view = ErrorView(frame(problem.title), problem.status, problem.title, problem.text, request_id(), label, href)
     template = "_error.html" if is_swap() else "error.html"
     response = make_response(render_template(template, view=view), problem.status)
     if problem.status == 401 and is_swap():
-        response.headers["HX-Redirect"] = "/login"
+        response.headers["HX-Redirect"] = _login_href(_shown_page())
     response.vary.update(("HX-Request", "HX-Request-Type"))
     return response
 
@@ -198,7 +180,30 @@ def _way_on(problem: Problem) -> tuple[str, str]:
     if problem.status == 400 and request.method == "GET" and request.args:
         return "Reset filters", request.path
     if problem.status == 401:
-        return "Sign in", "/login"
+        return "Sign in", _login_href("/")
     if problem.status in (429, 503) and request.method == "GET":
         return "Try again", request.path + ("?" + urlencode(request.args) if request.args else "")
     return "To the overview", "/"
+
+
+def _login_href(next_path: str) -> str:
+    """The login page, which leads back to where somebody wanted to go."""
+    return bare("/login", next=next_path if next_path != "/" else None)
+
+
+def _shown_page() -> str:
+    """The page that a swap was asked from, as htmx says; '/' when that is not known."""
+    try:
+        parts = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:
+        return "/"
+    return local(parts.path + (f"?{parts.query}" if parts.query else ""))
+
+
+BODIES = {
+    "analytics": analytics_body,
+    "gateway": gateway_body,
+    "alerts": alerts_body,
+    "telemetry": telemetry_body,
+    PAGE: page_body,
+}

@@ -127,6 +127,41 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
     return f"{day_year(at.astimezone(zone).date())}, {clock(at, zone)}"
 
 
+@dataclass(frozen=True)
+class When:
+    """A moment as pages show it: `text` is a day, or an age ('2 min ago') that the page keeps true; `full` is exact."""
+
+    iso: str
+    text: str
+    full: str
+    is_age: bool
+
+
+def when(at: datetime, now_at: datetime, zone: ZoneInfo) -> When:
+    """An age within two days, then '16 Nov', with the year where it is another one; a day too for what is to come."""
+    seconds = (now_at - at).total_seconds()
+    is_age = -60 < seconds < 48 * 3600  # clocks of two hosts differ a little
+    on = at.astimezone(zone).date()
+    is_this_year = on.year == now_at.astimezone(zone).year
+    text = ago(seconds) if is_age else day(on) if is_this_year else day_year(on)
+    return When(at.isoformat(timespec="seconds"), text, moment(at, zone), is_age)
+
+
+def when_exactly(at: datetime, now_at: datetime, zone: ZoneInfo) -> When:
+    """'20 Nov, 14:05', with the year where it is another one; the seconds stand in the tooltip."""
+    on = at.astimezone(zone).date()
+    is_this_year = on.year == now_at.astimezone(zone).year
+    text = f"{day(on) if is_this_year else day_year(on)}, {clock(at, zone)}"
+    return When(at.isoformat(timespec="seconds"), text, f"{moment(at, zone)}:{at.astimezone(zone):%S}", False)
+
+
+def ago(seconds: float) -> str:
+    """'just now', '2 min ago', '47 h ago'; page.js says the same."""
+    if seconds < 60:
+        return "just now"
+    return f"{int(seconds // 60)} min ago" if seconds < 3600 else f"{int(seconds // 3600)} h ago"
+
+
 def days(first_on: date, last_on: date) -> tuple[str, str]:
     """A range of days as its two ends: ('22 Oct', '20 Nov 2026'), ('1', '7 Aug 2026'); a single day has no second."""
     if first_on == last_on:

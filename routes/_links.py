@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 from flask import current_app, request
 from werkzeug.exceptions import HTTPException
 
+from routes._families import PAGE, family_of
+
 # Query parameters that go along from page to page; `metric`, `sort` and page numbers belong to one page and stay there.
 FILTERS = ("period", "from", "to", "machine", "project", "model", "person", "compare")
 
@@ -58,12 +60,16 @@ def _hash(path: Path, _modified_ns: int) -> str:
 
 
 def local(target: str) -> str:
-    """`target` if it is a page of ours that GET reaches, else '/'. What a form sends back never leads off the site."""
+    """`target` if it is a page for people who are signed in, else '/'. What a form sends back never leads off the site.
+
+    A page is a route that GET reaches, that declares member or admin, and that is in no family of the API.
+    """
     path = target.partition("?")[0]
     if not path.startswith("/") or path.startswith(("//", "/\\")) or not target.isprintable():
         return "/"
     try:
-        current_app.create_url_adapter(request).match(path, method="GET")  # type: ignore[union-attr]
+        endpoint, _ = current_app.create_url_adapter(request).match(path, method="GET")  # type: ignore[union-attr]
     except HTTPException:
         return "/"
-    return target
+    who = getattr(current_app.view_functions[endpoint], "allowed").who  # noqa: B009 - mypy knows no such name
+    return target if who in ("member", "admin") and family_of(path) == PAGE else "/"

@@ -11,6 +11,7 @@ from flask import Flask, request
 
 from meter.errors import Forbidden, Invalid
 from meter.settings import LOOPBACK_NAMES, Settings
+from routes._auth import REFRESH_COOKIE, sends_bearer
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -47,9 +48,13 @@ def _own_origins() -> set[str]:
 def _check_sender(origins: set[str]) -> None:
     """Raise Forbidden unless the request was sent by a page of ours or by no page at all.
 
-    Browsers of the last years say Sec-Fetch-Site on https and loopback, and Origin on every POST. A request with
-    neither comes from a program; it is let through only without a cookie, so that it cannot act for anybody.
+    A bearer credential without any cookie is exempt: no browser adds one by itself. With a cookie beside it the rules
+    hold. Browsers of the last years say Sec-Fetch-Site on https and loopback, and Origin on every POST. A request with
+    neither comes from a program; it is let through only without a cookie that another site's page could make a browser
+    send, so that it cannot act for anybody. The refresh cookie is none of those: it is SameSite=Strict.
     """
+    if not request.cookies and sends_bearer():
+        return
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     if site is not None:
@@ -57,6 +62,6 @@ def _check_sender(origins: set[str]) -> None:
     elif origin is not None:
         is_ours = origin in origins
     else:
-        is_ours = not request.cookies
+        is_ours = not request.cookies.keys() - {REFRESH_COOKIE}
     if not is_ours:
         raise Forbidden("This request was sent by another site, so nothing was done.", code="CROSS_SITE")

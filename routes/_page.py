@@ -10,14 +10,17 @@ from markupsafe import Markup
 from meter.errors import Unavailable
 from meter.login import Account
 from meter.version import VERSION
+from models.queries.people import has_several_people
 from routes._auth import is_signed_in, viewer
-from routes._db import DatabaseError
+from routes._db import DatabaseError, db
 from routes._held import HeldBodies
 from routes._links import bare, here, link
 from routes._sync import Sync, sync_state
 
 # (label, path, letter after `g`) of every page in the top bar, in its order; only pages that exist.
-PAGES = (("Overview", "/", "o"),)
+PAGES = (("Overview", "/", "o"), ("People", "/people", "u"))
+# (label, path, for admins only) of the account menu.
+MENU = (("Settings", "/settings", False), ("Audit log", "/audit", True))
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,20 @@ class NavItem:
 
 
 @dataclass(frozen=True)
+class MenuItem:
+    """One page in the account menu."""
+
+    label: str
+    href: str
+    current: bool
+
+
+@dataclass(frozen=True)
 class Frame:
     """The facts of the frame; `email` is empty for somebody who is not signed in, and then only box.html fits.
 
     theme: system, light or dark. zone: IANA name of the viewer's zone. keys: one-key shortcuts are on.
+    menu: the pages of the account menu.
     theme_action, sign_out_action: where the two forms of the account menu post to.
     """
 
@@ -48,6 +61,7 @@ class Frame:
     email: str = ""
     initials: str = ""
     keys: bool = True
+    menu: tuple[MenuItem, ...] = ()
     theme_action: str = ""
     sign_out_action: str = ""
 
@@ -74,12 +88,22 @@ def _frame_of(account: Account, title: str) -> Frame:
         title=title,
         theme=account.theme,
         version=VERSION,
-        nav=tuple(NavItem(label, link(path), key, request.path == path) for label, path, key in PAGES),
+        nav=tuple(
+            NavItem(label, link(path), key, request.path == path)
+            for label, path, key in PAGES
+            if path != "/people" or account.is_admin or has_several_people(db())
+        ),
         sync=sync_state(),
         zone=account.timezone,
         name=account.name,
         email=account.email,
         initials=initials(account.name),
+        keys=account.has_shortcuts,
+        menu=tuple(
+            MenuItem(label, bare(path), request.path == path)
+            for label, path, needs_admin in MENU
+            if account.is_admin or not needs_admin
+        ),
         theme_action=bare("/settings/theme", next=here()),
         sign_out_action="/logout",
     )

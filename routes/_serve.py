@@ -19,9 +19,11 @@ from meter.settings import Settings
 from meter.version import VERSION
 from routes._cli_base import say
 from routes._log import write_log_to_stderr
+from routes._mail import stop_postman, wake_postman
 from routes._sync import keep_live
 
 STOP_SECONDS = 8  # how long answers under way may take after SIGTERM
+MAIL_STOP_SECONDS = 2  # how long a delivery may take then; one that is cut off is begun anew later
 SILENT_SECONDS = 120  # a worker whose main loop is stuck this long is replaced
 
 
@@ -63,10 +65,9 @@ def serve(
     options = _options(settings, listener.detach())
     if opens_browser:
         options["when_ready"] = lambda _arbiter: open_browser(address)
-    if syncs:
-        live = LiveSync(LocalSyncer(settings))
-        options["post_worker_init"] = lambda _worker: start_sync(app, live)
-        options["worker_exit"] = lambda _arbiter, _worker: live.stop(STOP_SECONDS)
+    live = LiveSync(LocalSyncer(settings)) if syncs else None
+    options["post_worker_init"] = lambda _worker: start_threads(app, live)
+    options["worker_exit"] = lambda _arbiter, _worker: stop_threads(app, live)
     Server(app, options).run()
 
 
@@ -101,10 +102,19 @@ def open_browser(address: str) -> None:
         webbrowser.open(address)
 
 
-def start_sync(app: Flask, live: LiveSync) -> None:
-    """Read this machine's transcripts in the background, now and as they grow; in the process that serves."""
-    keep_live(app, live)
-    live.start()
+def start_threads(app: Flask, live: LiveSync | None) -> None:
+    """In the process that serves: send the mail that waits, and read this machine's transcripts as they grow."""
+    wake_postman(app)
+    if live is not None:
+        keep_live(app, live)
+        live.start()
+
+
+def stop_threads(app: Flask, live: LiveSync | None) -> None:
+    """Let what is under way come to its end: a delivery, a batch."""
+    stop_postman(app, MAIL_STOP_SECONDS)
+    if live is not None:
+        live.stop(STOP_SECONDS)
 
 
 def _options(settings: Settings, listener: int) -> dict[str, object]:
@@ -113,6 +123,7 @@ def _options(settings: Settings, listener: int) -> dict[str, object]:
     options: dict[str, object] = {
         "bind": f"fd://{listener}",
         "worker_class": "gthread",
+        "workers": settings.workers,
         "threads": threads,
         "worker_connections": threads + 1000,
         "graceful_timeout": STOP_SECONDS,

@@ -42,10 +42,11 @@ class Live:
 
 @dataclass(frozen=True)
 class Start:
-    """The first run: nothing was ever stored."""
+    """The first run: nothing was ever stored. `setup_href` leads admins to the wizard."""
 
     database: str
     address: str
+    setup_href: str
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def _view(asked: Asked, seen: int) -> Overview:
 
 def _start() -> Start:
     url = current_app.extensions["settings"].database_url
-    return Start("SQLite" if url.startswith("sqlite") else "PostgreSQL", request.url_root.rstrip("/"))
+    kind = "SQLite" if url.startswith("sqlite") else "PostgreSQL"
+    return Start(kind, request.url_root.rstrip("/"), "/setup" if viewer().is_admin else "")
 
 
 def _summary(period: Period, now: Totals) -> Summary:

@@ -1,17 +1,19 @@
-"""The claim: whoever knows the secret from the terminal becomes the first admin."""
+"""The claim, by which whoever knows the secret from the terminal becomes the first admin; and the setup's answers."""
 
 from dataclasses import dataclass
-from functools import cache
-from zoneinfo import available_timezones
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request
+import msgspec
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 
 from meter import login
 from meter.errors import AgentmeterError, Conflict, Forbidden, Invalid
-from routes._auth import allow, browser, keep_signed_in
+from meter.setup import complete_setup, reset_setup, setup_state
+from routes._auth import actor, allow, browser, keep_signed_in, known
 from routes._db import db, engine
-from routes._limits import at_the_door
+from routes._json import read_json
 from routes._page import Frame, frame
+from routes._wire import hub
+from routes._zones import zone_names
 
 bp = Blueprint("setup", __name__)
 
@@ -42,7 +44,6 @@ def show_claim() -> Response:
 
 @bp.post("/claim")
 @allow("anyone")
-@at_the_door
 def claim() -> Response:
     typed = {name: request.form.get(name, "") for name in ("secret", "email", "name", "timezone")}
     try:
@@ -58,8 +59,36 @@ def _ask_again(typed: dict[str, str], error: AgentmeterError) -> Response:
     return make_response(render_template("setup/claim.html", view=view), 403 if isinstance(error, Forbidden) else 400)
 
 
-@cache
-def zone_names() -> tuple[str, ...]:
-    """All time zones by place, then UTC's kin; without the aliases that only computers use."""
-    names = available_timezones() - {"localtime", "Factory"}
-    return tuple(sorted(name for name in names if not name.startswith(("posix", "right/", "SystemV/"))))
+class Answers(msgspec.Struct):
+    """The body of POST /api/setup/complete."""
+
+    scenario: str
+    infra: str
+
+
+@bp.get("/api/setup/status")
+@allow("anyone")
+def show_status() -> Response:
+    return jsonify(hub.setup_status(setup_state(db()), shows_all=_is_asked_by_admin()))
+
+
+@bp.post("/api/setup/complete")
+@allow("admin", scope="admin")
+def complete() -> Response:
+    answers = read_json(Answers)
+    state = complete_setup(engine(), answers.scenario, answers.infra, actor())
+    return jsonify(hub.setup_status(state, shows_all=True))
+
+
+@bp.post("/api/setup/reset")
+@allow("admin", scope="admin")
+def reset() -> Response:
+    return jsonify(hub.setup_status(reset_setup(engine(), actor()), shows_all=True))
+
+
+def _is_asked_by_admin() -> bool:
+    """Whether an admin is asking, by a session or a token with the scope admin."""
+    caller = known()
+    if caller is None or not caller.account.is_admin:
+        return False
+    return caller.is_session or "admin" in caller.scopes

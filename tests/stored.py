@@ -60,9 +60,19 @@ def merged(drafts: Iterable[CallDraft]) -> list[CallDraft]:
 def write(
     store: Store, book: PriceBook, *drafts: CallDraft, owner: int = 1, source: int = TRANSCRIPT, agent: str = AGENT
 ) -> Ingested:
-    """Store one batch in one transaction."""
+    """Store one batch in one transaction; the owner is made when there is none."""
     with store.writing(owner):
+        add_owner(store, owner)
         return write_calls(store, owner, merged(drafts), agent=agent, source=source, book=book, now_ms=NOW_MS)
+
+
+def add_owner(store: Store, owner: int) -> None:
+    """Somebody with that number, unless there is one: calls of nobody are refused."""
+    store.run(
+        "insert into person (id, email, name, role, timezone, theme, created_at)"
+        " values (?, ?, 'Somebody', 'member', 'UTC', 'system', 0) on conflict do nothing",
+        (owner, f"person{owner}@example.com"),
+    )
 
 
 def content(store: Store, owner: int = 1) -> dict[str, list[tuple[Any, ...]]]:

@@ -38,7 +38,7 @@ def browser_of(app: Flask) -> FlaskClient:
 def signed_in(app: Flask, account: Account) -> FlaskClient:
     """A browser with a session of `account`, come by the front door: a login link."""
     client = browser_of(app)
-    link = login.make_login_link(app.extensions["engine"], account.email)
+    link = login.make_login_link(app.extensions["engine"], app.extensions["secret_keys"], account.email)
     answer = client.post(f"/login/{link.token}")
     assert answer.status_code == 303, answer.text
     return client

@@ -10,8 +10,9 @@ from routes._cli import cli
 from transcripts import answer
 
 COMMANDS = (
-    "serve", "demo", "sync", "report", "verify", "reprice", "db", "db upgrade", "db backup", "db check", "user",
-    "user add", "login-link", "doctor", "config",
+    "serve", "demo", "sync", "report", "verify", "reprice", "db", "db upgrade", "db backup", "db check",
+    "user", "user add", "user list", "user role", "user disable", "user enable", "audit", "audit verify", "audit list",
+    "login-link", "token", "token create", "token list", "token revoke", "doctor", "config",
 )  # fmt: skip
 
 

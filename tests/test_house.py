@@ -132,7 +132,7 @@ def installation(sqlite, tmp_path):
 def test_the_application_starts_without_what_it_seldom_needs(installation):
     loaded = loaded_after("from app import create_app; create_app()", installation)
     assert "flask" in loaded
-    assert not loaded & {"plotly", "alembic", "genai_prices", "gunicorn", "httpx2"}
+    assert not loaded & {"plotly", "alembic", "genai_prices", "gunicorn", "httpx2", "jwt", "cryptography"}
 
 
 def test_a_sync_loads_neither_web_server_nor_orm(installation):

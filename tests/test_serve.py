@@ -139,6 +139,20 @@ def test_a_stop_takes_seconds_even_with_a_connection_held_open(serve):
     assert time.monotonic() - started < 5
 
 
+def test_several_workers_count_tries_together_and_stop_together(serve):
+    server = serve("--no-sync", AGENTMETER_WORKERS="3")
+
+    def status():
+        try:
+            return urlopen(server.url + "/v1/api-tokens", timeout=10).status
+        except HTTPError as error:
+            return error.code
+
+    answers = [status() for _ in range(66)]
+    assert (answers.count(401), answers.count(429)) == (60, 6)
+    assert server.stop() == 0
+
+
 @pytest.mark.parametrize("start", ["python app.py", "flask --app app run"])
 def test_the_other_ways_to_start_it(environment, start):
     with socket.socket() as probe:

@@ -52,7 +52,7 @@
   }
 
   // Theme: shown at once, stored in the background.
-  function chooseTheme(form, theme) {
+  function chooseTheme(theme) {
     if (theme === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
     for (const button of all("[data-theme-form] button")) {
@@ -61,14 +61,16 @@
     one("[data-theme-name]").textContent = theme[0].toUpperCase() + theme.slice(1);
     document.dispatchEvent(new Event("theme"));
     const headers = { "HX-Request": "true", "HX-Request-Type": "partial" };
-    fetch(form.action, { method: "POST", body: new URLSearchParams({ theme }), headers })
+    fetch(one("[data-theme-form]").action, { method: "POST", body: new URLSearchParams({ theme }), headers })
       .then((answer) => answer.ok || toast(`The server answered ${answer.status}.`, "Not kept."))
       .catch(() => toast("The server does not answer.", "Not kept."));
   }
 
   function closeMenus(except) {
     for (const menu of all("details.menu[open]")) {
-      if (!menu.contains(except) && (phone.matches || !menu.matches(".fold"))) menu.open = false;
+      if (menu.contains(except) || (menu.matches(".fold") && !phone.matches)) continue;
+      if (menu.contains(document.activeElement)) one("summary", menu).focus();
+      menu.open = false;
     }
   }
 
@@ -82,15 +84,16 @@
     closeMenus(null);
     if (!event.target.matches("[data-theme-form]")) return;
     event.preventDefault();
-    chooseTheme(event.target, event.submitter.value);
+    chooseTheme(event.submitter.value);
   });
+  document.addEventListener("change", ({ target }) => target.matches("[type=radio][name=theme]") && chooseTheme(target.value));
 
   // Keys, listed by "?". Off while typing, with modifiers, and where the person switched them off.
   let goingAt = 0; // when "g" was pressed
   const press = (selector) => one(selector)?.click();
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") closeMenus(null);
-    if (!document.body.matches("[data-keys]") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!one("[data-show-keys]") || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, select, textarea, dialog") || !/^[a-z?[\]]$/.test(event.key)) return;
     const going = Date.now() - goingAt < 1500;
     goingAt = event.key === "g" && !going ? Date.now() : 0;
@@ -113,12 +116,14 @@
   document.addEventListener("htmx:finally:request", (event) => {
     event.detail.ctx.target?.removeAttribute("aria-busy");
   });
-  const retry = ({ sourceElement, request, target, swap }) =>
-    () => htmx.ajax("GET", request.action, { source: sourceElement, target, swap, push: "true" });
+  const retry = ({ sourceElement, request, target, swap }) => request.method === "POST"
+    ? () => sourceElement.requestSubmit()
+    : () => htmx.ajax("GET", request.action, { source: sourceElement, target, swap, push: "true" });
   document.addEventListener("htmx:before:swap", (event) => {
     const { ctx } = event.detail;
     const status = ctx.response?.status ?? 200;
     hadFocus = document.activeElement !== document.body;
+    if (ctx.hx?.reswap) return; // a form with its errors
     if (status < 400) return isQuiet(event) || hush();
     event.preventDefault(); // what was there stays
     if (isQuiet(event)) return;
@@ -136,12 +141,15 @@
     showAges();
     for (const element of all("[data-needs-script]")) element.hidden = false;
     for (const option of all(".filters option")) option.selected = option.defaultSelected;
+    for (const form of all("form.bar")) form.reset();
   }
   let hadFocus = false; // whether what is swapped held it; when its place is gone, the page gets it
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     settle();
-    if (hadFocus && document.activeElement === document.body) one("#main").focus({ preventScroll: true });
+    if (ctx.request?.method === "POST" && ctx.response.status < 400) ctx.request.form.reset(); // shows what is kept
+    if (hadFocus && document.activeElement === document.body) (ctx.target.closest("[tabindex]") ?? one("#main")).focus({ preventScroll: true });
   });
+  addEventListener("pagehide", () => one("[data-once]")?.remove()); // going back shows no secret again
   document.addEventListener("DOMContentLoaded", () => {
     settle();
     if (phone.matches) closeMenus(null);

@@ -21,9 +21,9 @@ DESK = {"width": 1280, "height": 900}
 
 
 class Server:
-    """`agentmeter serve` in a process of its own, over a folder of transcripts of its own."""
+    """`agentmeter serve` in a process of its own, over a folder of transcripts of its own; `changes` are settings."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **changes: str) -> None:
         self.projects = folder / "projects"
         self.projects.mkdir(parents=True)
         self.log = folder / "server.log"
@@ -33,6 +33,7 @@ class Server:
             "AGENTMETER_HOME": str(folder / "home"),
             "AGENTMETER_LOG_ROOTS": str(self.projects),
             "PYTHONUNBUFFERED": "1",
+            **changes,
         }
         words = [sys.executable, str(ROOT), "serve", "--no-open", "--bind", "127.0.0.1:0"]
         with self.log.open("w") as log:

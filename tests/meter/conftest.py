@@ -10,6 +10,7 @@ from meter.price_list import read_snapshot
 from meter.pricing import PriceBook
 from meter.sync import Syncer
 from models.bulk import Store, open_store
+from stored import add_owner
 from transcripts import Projects
 
 
@@ -19,6 +20,14 @@ def store(database: str) -> Iterator[Store]:
     store = open_store(database)
     yield store
     store.close()
+
+
+@pytest.fixture
+def owners(store: Store) -> None:
+    """The people with the numbers 1 to 6: calls of nobody are refused."""
+    with store.writing():
+        for owner in range(1, 7):
+            add_owner(store, owner)
 
 
 @pytest.fixture(scope="session")

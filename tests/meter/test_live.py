@@ -11,6 +11,8 @@ from models.bulk import Store, open_store
 from stored import usage_of
 from transcripts import answer, lines
 
+pytestmark = pytest.mark.usefixtures("owners")
+
 
 @pytest.fixture
 def make(database, book, projects):

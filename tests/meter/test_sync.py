@@ -23,6 +23,8 @@ EVERY_TABLE = (
     "call",
 )
 
+pytestmark = pytest.mark.usefixtures("owners")
+
 
 def out(name, output):
     return answer(name, output, message={"usage": usage(output_tokens=output)})

@@ -18,6 +18,8 @@ from models.bulk import open_store
 from stored import differences, usage_of
 from transcripts import answer
 
+pytestmark = pytest.mark.usefixtures("owners")
+
 
 @pytest.fixture
 def small_batches(monkeypatch):

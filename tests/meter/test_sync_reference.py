@@ -21,7 +21,7 @@ from models.db import make_engine, reading
 from models.queries.scope import Bucket, Filters, Scope
 from models.queries.usage import series, totals
 from models.types import to_ms
-from stored import calls, content, differences, kept_database, usage_of
+from stored import add_owner, calls, content, differences, kept_database, usage_of
 from transcripts import DATA
 
 KINDS = ("messages", "input", "output", "cacheCreation", "cacheRead")
@@ -36,6 +36,9 @@ def imported(request, tmp_path_factory, shared, book):
     """A store with all real transcripts, read once for the module."""
     with kept_database(request, request.param, tmp_path_factory.mktemp("imported")) as url:
         store = open_store(url)
+        with store.writing():
+            for owner in (1, 2):
+                add_owner(store, owner)
         store.url, store.report = url, sync(store, shared / "transcripts" / "projects", book)
         yield store
         store.close()
@@ -199,7 +202,7 @@ def test_files_in_any_order_come_to_the_same_and_stay_when_they_are_deleted(impo
     assert differences(imported) == []
 
 
-def test_files_caught_while_growing_come_to_the_same_at_every_point(store, shared, book, tmp_path):
+def test_files_caught_while_growing_come_to_the_same_at_every_point(store, owners, shared, book, tmp_path):
     growing = json.loads((shared / "transcripts/growing.json").read_text())["files"]
     syncer = Syncer(store, 1, [tmp_path / "projects"], book, may_fork=False)
     for step in range(1 + max(map(len, growing.values()))):
@@ -221,7 +224,7 @@ def test_files_caught_while_growing_come_to_the_same_at_every_point(store, share
     assert content(store, 2) == grown
 
 
-def test_the_small_real_transcripts_beside_the_tests_are_exact(store, book):
+def test_the_small_real_transcripts_beside_the_tests_are_exact(store, owners, book):
     report = sync(store, DATA / "projects", book)
     with (DATA / "messages.csv").open(newline="") as file:
         told = {row["message_id"]: row for row in csv.DictReader(file)}
@@ -282,7 +285,7 @@ def check_corpus(store, folder):
     return truth["counts"]
 
 
-def test_a_made_corpus_is_exact_cell_by_cell_and_after_it_grew(store, book, corpus, make_corpus):
+def test_a_made_corpus_is_exact_cell_by_cell_and_after_it_grew(store, owners, book, corpus, make_corpus):
     report = sync(store, corpus / "projects", book)
     facts = check_corpus(store, corpus)
     assert report.lines_skipped == facts.get("malformed_lines", 0)
@@ -293,7 +296,7 @@ def test_a_made_corpus_is_exact_cell_by_cell_and_after_it_grew(store, book, corp
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_worker_processes_come_to_the_same(store, book, corpus, monkeypatch):
+def test_worker_processes_come_to_the_same(store, owners, book, corpus, monkeypatch):
     monkeypatch.setattr(jobs, "WORKERS_FROM_BYTES", 0)
     monkeypatch.setattr(jobs, "JOB_BYTES", 500_000)
     (corpus / "projects" / "odd").symlink_to("/")

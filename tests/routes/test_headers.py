@@ -132,7 +132,7 @@ def unsafe_routes(app: Flask) -> list[tuple[str, str]]:
     adapter = app.url_map.bind("localhost")
     rules = [rule for rule in app.url_map.iter_rules() if rule.methods]
     return [
-        (method, adapter.build(rule.endpoint, dict.fromkeys(rule.arguments, "x"), method=method))
+        (method, adapter.build(rule.endpoint, dict.fromkeys(rule.arguments, "1"), method=method))
         for rule in rules
         for method in sorted(rule.methods - {"GET", "HEAD", "OPTIONS"})
     ]
@@ -151,12 +151,12 @@ def test_our_own_pages_can(bare_client, headers):
 
 
 def test_a_program_without_cookie_needs_no_origin(app, ada):
-    token = login.make_login_link(app.extensions["engine"], ada.email).token
+    token = login.make_login_link(app.extensions["engine"], app.extensions["secret_keys"], ada.email).token
     assert app.test_client().post(f"/login/{token}").status_code == 303
 
 
 def test_another_site_cannot_sign_a_browser_in(app, ada):
-    token = login.make_login_link(app.extensions["engine"], ada.email).token
+    token = login.make_login_link(app.extensions["engine"], app.extensions["secret_keys"], ada.email).token
     answer = app.test_client().post(f"/login/{token}", headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
 
@@ -177,13 +177,13 @@ def test_reading_changes_nothing(app, client):
 
     def rows():
         with reading(app.extensions["engine"]) as db:
-            tables = ("person", "browser_session", "login_link", "installation")
+            tables = ("person", "browser_session", "login_link", "installation", "api_token", "refresh_family")
             return [db.execute(text(f"select * from {table} order by 1")).all() for table in tables]
 
     before = rows()
     for rule in app.url_map.iter_rules():
         path = app.url_map.bind("localhost").build(
-            rule.endpoint, dict.fromkeys(rule.arguments, "x"), force_external=False
+            rule.endpoint, dict.fromkeys(rule.arguments, "1"), force_external=False
         )
         for method in ("GET", "HEAD", "OPTIONS"):
             client.open(path, method=method)
@@ -203,12 +203,12 @@ def test_every_route_is_closed_to_strangers_unless_it_says_so(app, ada):
     stranger = browser_of(app)
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
-        if app.view_functions[rule.endpoint].allowed == "anyone":
+        if app.view_functions[rule.endpoint].allowed.who == "anyone":
             continue
         for method in rule.methods - {"OPTIONS"}:
-            path = adapter.build(rule.endpoint, dict.fromkeys(rule.arguments, "x"), method=method)
+            path = adapter.build(rule.endpoint, dict.fromkeys(rule.arguments, "1"), method=method)
             answer = stranger.open(path, method=method)
-            assert answer.status_code == 401 or answer.location == "/login", path
+            assert answer.status_code == 401 or answer.location.startswith("/login"), path
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_unknown_values_are_refused_by_name(app, client, ada, query, said):
 
 def test_strangers_are_sent_to_the_login_page(anonymous, ada):
     answer = anonymous.get("/?period=7d")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login?next=%2F%3Fperiod%3D7d")
     swap = anonymous.get("/?period=7d", headers=SWAP)
     assert (swap.status_code, swap.headers["HX-Redirect"]) == (401, "/login")
     assert anonymous.get("/overview/version").status_code in (303, 401)
