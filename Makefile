@@ -30,6 +30,9 @@ bench:  ## the benchmarks of docs/performance.md
 soak:  ## kill, restart and hammer it for a while; every total must stay exact
 	@.ci/venv requirements-dev.lock
 	@$(PYTHON) bench/soak $(ARGS)
+	@$(PYTHON) bench/identity.py
+	@$(PYTHON) bench/identity_races.py
+	@AGENTMETER_TEST_KILLS=200 $(PYTHON) -m pytest -q tests/meter/test_audit_kills.py
 
 lock:  ## renew the locks from pyproject.toml
 	@.ci/venv requirements-dev.lock
