@@ -103,7 +103,12 @@ def _installation(folder: Path, calls: int, people: int) -> dict[str, str]:
     store = open_store(url)
     year.fill(store, calls, people)
     store.close()
-    return {"AGENTMETER_HOME": str(folder), "AGENTMETER_DATABASE_URL": url, "AGENTMETER_BIND": "127.0.0.1:0"}
+    return {
+        "AGENTMETER_HOME": str(folder),
+        "AGENTMETER_DATABASE_URL": url,
+        "AGENTMETER_BIND": "127.0.0.1:0",
+        "AGENTMETER_RATE_LIMITS": "off",
+    }
 
 
 def _statements(environment: Mapping[str, str]) -> int:
@@ -116,7 +121,7 @@ def _statements(environment: Mapping[str, str]) -> int:
         count += 1
 
     client = app.test_client()
-    link = login.make_login_link(engine, "person1@example.com")
+    link = login.make_login_link(engine, app.extensions["secret_keys"], "person1@example.com")
     client.post(f"/login/{link.token}", headers=SAME_ORIGIN)
     client.get(_months()[1], headers=SAME_ORIGIN)
     event.listen(engine, "before_cursor_execute", note)
