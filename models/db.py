@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -168,22 +169,48 @@ def clock_ms(db: Connection | Engine) -> str:
     return "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
-def bucket_pairs(ranges: Sequence[tuple[int, int, int]]) -> str:
-    """The parameter that `bucket_rows` unfolds: a JSON list of (bucket, start, end behind) of any unit."""
-    return json.dumps(ranges)
+@dataclass(frozen=True)
+class Ranges:
+    """How a database wants to be asked for many ranges at once; SQL to be filled in by `join`."""
+
+    rows: str
+    last: str
+
+    def join(self, parameter: str, source: str, about_source: str, table: str, about_table: str) -> str:
+        """SQL from `from` on: `source`, the ranges of `:parameter` as `b`, and last `table` as `t`.
+
+        `b` has bucket, start_at and end_at. `source` is what else is joined before ('' or ending in `cross join`).
+        The two conditions are apart because the second is what rows of the table are looked up by, for every row of
+        what is before; the first may be ''.
+        """
+        head = f" from {source}{self.rows.format(parameter=parameter)} b "
+        return head + self.last.format(table=table, condition=about_table, before=about_source or "1 = 1")
 
 
-def bucket_rows(db: Connection) -> str:
-    """SQL of a table (bucket, start_at, end_at) out of the parameter `:buckets`; small, joined before a large one."""
-    if db.dialect.name == "sqlite":  # without a limit it is folded into the join and the JSON read again for every row
-        return (
-            "(select json_extract(value, '$[0]') as bucket, json_extract(value, '$[1]') as start_at,"
-            " json_extract(value, '$[2]') as end_at from json_each(:buckets) limit -1)"
-        )
-    return (
+# `limit -1` and `offset 0` leave nothing out. They keep the ranges a table of their own (folded into the join, every
+# row would read the JSON again), and make PostgreSQL read the last table by all of its condition.
+_RANGES = {
+    "sqlite": Ranges(
+        "(select json_extract(value, '$[0]') as bucket, json_extract(value, '$[1]') as start_at,"
+        " json_extract(value, '$[2]') as end_at from json_each(:{parameter}) limit -1)",
+        "cross join {table} t where {before} and {condition}",
+    ),
+    "postgresql": Ranges(
         "(select cast(value->>0 as bigint) as bucket, cast(value->>1 as bigint) as start_at,"
-        " cast(value->>2 as bigint) as end_at from jsonb_array_elements(cast(:buckets as jsonb)))"
-    )
+        " cast(value->>2 as bigint) as end_at from jsonb_array_elements(cast(:{parameter} as jsonb)) offset 0)",
+        "cross join lateral (select * from {table} t where {condition} offset 0) t where {before}",
+    ),
+}
+
+
+def ranges_of(db: Connection) -> Ranges:
+    """How the database of a connection is asked for many ranges."""
+    return _RANGES[db.dialect.name]
+
+
+def bucket_pairs(ranges: Sequence[tuple[int, int, int]]) -> str:
+    """The parameter of `Ranges.join`: a JSON list of (bucket, start, end behind) of any unit."""
+    return json.dumps(ranges)
 
 
 def schema_revision(engine: Engine) -> str | None:

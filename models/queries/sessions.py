@@ -5,10 +5,10 @@ from functools import lru_cache
 
 from sqlalchemy import Connection, TextClause, text
 
-from models.db import bucket_pairs, bucket_rows
+from models.db import Ranges, bucket_pairs, ranges_of
 from models.queries.ranges import HOUR_MS, QUARTER_MS, hour_aligned
 from models.queries.scope import Bucket, Filters, Scope
-from models.queries.sums import Narrowed, joins, narrowing
+from models.queries.sums import Narrowed, narrowing, reach
 from models.types import to_ms
 
 
@@ -49,20 +49,18 @@ def _add_active_hours(
         (index, to_ms(bucket.start_at) // HOUR_MS, to_ms(bucket.end_at) // HOUR_MS)
         for index, bucket in enumerate(buckets)
     ]
-    statement = _active_hours(bucket_rows(db), Narrowed.by(scope, filters))
+    statement = _active_hours(ranges_of(db), Narrowed.by(scope, filters))
     for bucket, count in db.execute(statement, {"buckets": bucket_pairs(hours), **narrowing(scope, filters)}).all():
         counts[bucket] += int(count)
 
 
 @lru_cache
-def _active_hours(rows_sql: str, narrowed: Narrowed) -> TextClause:
+def _active_hours(ranges: Ranges, narrowed: Narrowed) -> TextClause:
     table = "project_active" if narrowed.project else "session_active"
-    source, condition, _ = joins(table, narrowed)
-    return text(
-        f"select b.bucket, cast(sum(t.sessions) as bigint) from {source}{rows_sql} b cross join {table} t"
-        f" where {condition} and t.hour >= b.start_at and t.hour < b.end_at and t.previous_hour < b.start_at"
-        " group by b.bucket"
-    )
+    reached = reach(table, narrowed)
+    condition = f"{reached.about_table} and t.hour >= b.start_at and t.hour < b.end_at and t.previous_hour < b.start_at"
+    joined = ranges.join("buckets", reached.source, reached.about_source, table, condition)
+    return text(f"select b.bucket, cast(sum(t.sessions) as bigint){joined} group by b.bucket")
 
 
 def _add_ragged_end(db: Connection, scope: Scope, filters: Filters, bucket: Bucket, counts: list[int]) -> None:
@@ -78,14 +76,14 @@ def _add_ragged_end(db: Connection, scope: Scope, filters: Filters, bucket: Buck
 
 @lru_cache
 def _late_sessions(narrowed: Narrowed) -> TextClause:
-    source, condition, _ = joins("call", narrowed)
+    reached = reach("call", narrowed)
     project, same_project = "", ""
     if narrowed.project:
         project, same_project = ", t.project_id", " and u.project_id = late.project_id"
     return text(
-        f"select count(*) from (select distinct t.owner_id, t.agent_session_id{project} from {source}call t"
-        f" where {condition} and t.at_ms >= :edge and t.at_ms < :end and t.is_superseded = 0) as late where not exists"
-        " (select 1 from usage_quarter u where u.owner_id = late.owner_id"
+        f"select count(*) from (select distinct t.owner_id, t.agent_session_id{project} from {reached.source}call t"
+        f" where {reached.condition} and t.at_ms >= :edge and t.at_ms < :end and t.is_superseded = 0) as late"
+        " where not exists (select 1 from usage_quarter u where u.owner_id = late.owner_id"
         f" and u.agent_session_id = late.agent_session_id{same_project}"
         " and u.quarter >= :first and u.quarter < :behind and u.calls > 0)"
     )
@@ -106,21 +104,19 @@ def _add_one_by_one(
             if start < end:
                 ragged.append((index, start, min(end, end_ms)))
     values = {"whole": bucket_pairs(whole), "ragged": bucket_pairs(ragged), **narrowing(scope, filters)}
-    for bucket, count in db.execute(_one_by_one(bucket_rows(db), Narrowed.by(scope, filters)), values).all():
+    for bucket, count in db.execute(_one_by_one(ranges_of(db), Narrowed.by(scope, filters)), values).all():
         counts[bucket] += int(count)
 
 
 @lru_cache
-def _one_by_one(rows_sql: str, narrowed: Narrowed) -> TextClause:
+def _one_by_one(ranges: Ranges, narrowed: Narrowed) -> TextClause:
     parts = []
-    for table, column, name, counted in (
-        ("usage_quarter", "quarter", ":whole", "t.calls > 0"),
-        ("call", "at_ms", ":ragged", "t.is_superseded = 0"),
+    for table, column, parameter, counted in (
+        ("usage_quarter", "quarter", "whole", "t.calls > 0"),
+        ("call", "at_ms", "ragged", "t.is_superseded = 0"),
     ):
-        source, condition, _ = joins(table, narrowed)
-        ranges = rows_sql.replace(":buckets", name)
-        parts.append(
-            f"select b.bucket, t.owner_id, t.agent_session_id from {source}{ranges} b cross join {table} t"
-            f" where {condition} and t.{column} >= b.start_at and t.{column} < b.end_at and {counted}"
-        )
+        reached = reach(table, narrowed)
+        condition = f"{reached.about_table} and t.{column} >= b.start_at and t.{column} < b.end_at and {counted}"
+        joined = ranges.join(parameter, reached.source, reached.about_source, table, condition)
+        parts.append(f"select b.bucket, t.owner_id, t.agent_session_id{joined}")
     return text(f"select bucket, count(*) from ({' union '.join(parts)}) as active group by bucket")

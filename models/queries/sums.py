@@ -1,13 +1,13 @@
 """The one machine behind every sum: which table answers for which part of a range, put together as one statement."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import Connection, TextClause, text
 
-from models.db import bucket_pairs, bucket_rows
+from models.db import Ranges, bucket_pairs, ranges_of
 from models.measures import EVERYBODY, SUMS
 from models.queries.ranges import pieces
 from models.queries.scope import Bucket, Filters, Scope
@@ -86,13 +86,13 @@ def _answer(
     filters: Filters,
     buckets: Sequence[Bucket],
     per: str,
-    make: Callable[[str, str, tuple[str, ...], Narrowed, bool], TextClause],
+    make: Callable[[Ranges, str, tuple[str, ...], Narrowed, bool], TextClause],
 ) -> list[tuple[Any, ...]]:
     narrowed = Narrowed.by(scope, filters)
     parts = pieces(buckets, _tables(per, narrowed))
     if not parts:
         return []
-    statement = make(bucket_rows(db), per, tuple(parts), narrowed, len(buckets) == 1)
+    statement = make(ranges_of(db), per, tuple(parts), narrowed, len(buckets) == 1)
     values = {f"{level}_buckets": bucket_pairs(part) for level, part in parts.items()}
     rows = db.execute(statement, {**values, **narrowing(scope, filters)}).all()
     return cast(list[tuple[Any, ...]], rows)  # rows of SQLAlchemy are tuples; copying them would take as long as asking
@@ -116,23 +116,23 @@ def _tables(per: str, narrowed: Narrowed) -> dict[str, str]:
 
 
 @lru_cache(maxsize=256)
-def _statement(rows_sql: str, per: str, levels: tuple[str, ...], narrowed: Narrowed, is_one: bool) -> TextClause:
-    return text(_sums_sql(rows_sql, per, levels, narrowed, is_one))
+def _statement(ranges: Ranges, per: str, levels: tuple[str, ...], narrowed: Narrowed, is_one: bool) -> TextClause:
+    return text(_sums_sql(ranges, per, levels, narrowed, is_one))
 
 
 @lru_cache(maxsize=256)
-def _named_statement(rows_sql: str, per: str, levels: tuple[str, ...], narrowed: Narrowed, is_one: bool) -> TextClause:
+def _named_statement(ranges: Ranges, per: str, levels: tuple[str, ...], narrowed: Narrowed, is_one: bool) -> TextClause:
     table, condition, key, label, family = NAMES[per]
     return text(
         f"select s.bucket, {key}, {label}, {family}, {', '.join(f's.{name}' for name in SUMS)}"
-        f" from ({_sums_sql(rows_sql, per, levels, narrowed, is_one)}) as s cross join {table} n where {condition}"
+        f" from ({_sums_sql(ranges, per, levels, narrowed, is_one)}) as s cross join {table} n where {condition}"
     )
 
 
-def _sums_sql(rows_sql: str, per: str, levels: tuple[str, ...], narrowed: Narrowed, is_one: bool) -> str:
+def _sums_sql(ranges: Ranges, per: str, levels: tuple[str, ...], narrowed: Narrowed, is_one: bool) -> str:
     """The sums out of some levels; `is_one`: for a single bucket, by which nothing needs to be grouped."""
     columns, tables = DIMENSIONS[per][0], _tables(per, narrowed)
-    parts = [_part(rows_sql, columns, level, tables[level], per, narrowed, is_one) for level in levels]
+    parts = [_part(ranges, columns, level, tables[level], per, narrowed, is_one) for level in levels]
     names = ", ".join(("bucket", *columns))
     totals = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in SUMS)
     return (
@@ -141,62 +141,77 @@ def _sums_sql(rows_sql: str, per: str, levels: tuple[str, ...], narrowed: Narrow
 
 
 def _part(
-    rows_sql: str, columns: tuple[str, ...], level: str, table: str, per: str, narrowed: Narrowed, is_one: bool
+    ranges: Ranges, columns: tuple[str, ...], level: str, table: str, per: str, narrowed: Narrowed, is_one: bool
 ) -> str:
     """The sums of one level: the owners (machines, projects) in question, the ranges, and last its table.
 
     Grouped by the columns of what is joined first: SQLite then need not sort the rows.
     """
-    source, condition, reached = joins(table, narrowed, per_person=per == "person")
+    reached = reach(table, narrowed, per_person=per == "person")
     column = "at_ms" if level == "ms" else level
+    condition = f"{reached.about_table} and t.{column} >= b.start_at and t.{column} < b.end_at"
     measured = [f"sum(t.{name})" for name in SUMS]
     if level == "ms":
         measured[0], measured[-1] = "count(*)", f"sum({_UNPRICED})"
         condition += " and t.is_superseded = 0"
-    grouped = [reached.get(name, f"t.{name}") for name in columns]
+    grouped = [reached.columns.get(name, f"t.{name}") for name in columns]
     chosen = ["0 as bucket" if is_one else "b.bucket"]
     chosen += [f"{sql} as {name}" for sql, name in zip((*grouped, *measured), (*columns, *SUMS), strict=True)]
     groups = ", ".join(grouped if is_one else ["b.bucket", *grouped])
-    ranges = rows_sql.replace(":buckets", f":{level}_buckets")
-    return (
-        f"select {', '.join(chosen)} from {source}{ranges} b cross join {table} t"
-        f" where {condition} and t.{column} >= b.start_at and t.{column} < b.end_at"
-        + (f" group by {groups}" if groups else "")
-    )
+    joined = ranges.join(f"{level}_buckets", reached.source, reached.about_source, table, condition)
+    return f"select {', '.join(chosen)}{joined}" + (f" group by {groups}" if groups else "")
 
 
-def joins(table: str, narrowed: Narrowed, *, per_person: bool = False) -> tuple[str, str, dict[str, str]]:
-    """What to join before `t`, the condition on `t`, and where its columns stand in what was joined before.
+@dataclass(frozen=True)
+class Reach:
+    """How rows of a table `t` are found: what is joined before it, the conditions on that and on `t`.
 
-    So joined, `t` is read by its key: owner, then machine or project, then time.
+    `columns`: which columns of `t` stand in what was joined before. So joined, `t` is read by its key: owner, then
+    machine or project, then time.
     """
+
+    source: str
+    about_source: str
+    about_table: str
+    columns: Mapping[str, str]
+
+    @property
+    def condition(self) -> str:
+        return f"{self.about_source or '1 = 1'} and {self.about_table}"
+
+
+def reach(table: str, narrowed: Narrowed, *, per_person: bool = False) -> Reach:
+    """How to find the rows of a table that a question is about; the parameters are those of `narrowing`."""
     joined: list[str] = []
+    before: list[str] = []
     conditions: list[str] = []
-    reached: dict[str, str] = {}
+    columns: dict[str, str] = {}
     if narrowed.machine or table in _BY_MACHINE:
         joined.append("machine m")
         conditions.append("t.machine_id = m.id")
-        reached |= {"owner_id": "m.owner_id", "machine_id": "m.id"}
+        columns |= {"owner_id": "m.owner_id", "machine_id": "m.id"}
     if narrowed.machine:
-        conditions.append("m.name = :machine")
+        before.append("m.name = :machine")
     if narrowed.project or table in _BY_PROJECT:
         if joined:
-            conditions.append("p.owner_id = m.owner_id")
+            before.append("p.owner_id = m.owner_id")
         joined.append("project p")
         conditions.append("t.project_id = p.id")
-        reached |= {"owner_id": "p.owner_id", "project_id": "p.id"}
+        columns |= {"owner_id": "p.owner_id", "project_id": "p.id"}
     if narrowed.project:
-        conditions.append("p.path = :project")
+        before.append("p.path = :project")
     if not narrowed.everybody:
-        conditions += [f"{owner} = :owner" for owner in ("t.owner_id", reached.get("owner_id")) if owner]
+        before += [f"{columns['owner_id']} = :owner"] if joined else []
+        conditions.append("t.owner_id = :owner")
     elif joined:
-        conditions.append(f"t.owner_id = {reached['owner_id']}")
+        conditions.append(f"t.owner_id = {columns['owner_id']}")
     elif table in _FOR_EVERYBODY and not per_person:
         conditions.append("t.owner_id = :owner")
     else:
         joined.append("person o")
         conditions.append("t.owner_id = o.id")
-        reached["owner_id"] = "o.id"
+        columns["owner_id"] = "o.id"
     if narrowed.llm_model:
         conditions.append("t.llm_model_id = (select id from llm_model where name = :llm_model)")
-    return "".join(f"{name} cross join " for name in joined), " and ".join(conditions), reached
+    source = "".join(f"{name} cross join " for name in joined)
+    return Reach(source, " and ".join(before), " and ".join(conditions), columns)

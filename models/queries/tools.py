@@ -6,10 +6,10 @@ from functools import lru_cache
 
 from sqlalchemy import Connection, TextClause, text
 
-from models.db import bucket_pairs, bucket_rows
+from models.db import Ranges, bucket_pairs, ranges_of
 from models.queries.ranges import QUARTER_MS, pieces
 from models.queries.scope import Bucket, Filters, Scope
-from models.queries.sums import Narrowed, joins, narrowing
+from models.queries.sums import Narrowed, narrowing, reach
 from models.types import to_ms
 
 
@@ -39,7 +39,7 @@ def _from_sums(db: Connection, scope: Scope, filters: Filters) -> Counter[str]:
     for level, table in (("day", "tool_day" if filters.project is None else "project_tool_day"), ("hour", "tool_hour")):
         if level not in parts:
             continue
-        statement = _uses(bucket_rows(db), level, table, Narrowed.by(scope, filters))
+        statement = _uses(ranges_of(db), level, table, Narrowed.by(scope, filters))
         rows = db.execute(statement, {"buckets": bucket_pairs(parts[level]), **narrowing(scope, filters)}).all()
         counts.update({name: int(uses) for name, uses in rows})
     for _, start_ms, end_ms in parts.get("ms", ()):
@@ -48,12 +48,13 @@ def _from_sums(db: Connection, scope: Scope, filters: Filters) -> Counter[str]:
 
 
 @lru_cache
-def _uses(rows_sql: str, level: str, table: str, narrowed: Narrowed) -> TextClause:
-    source, condition, _ = joins(table, narrowed)
+def _uses(ranges: Ranges, level: str, table: str, narrowed: Narrowed) -> TextClause:
+    reached = reach(table, narrowed)
+    condition = f"{reached.about_table} and t.{level} >= b.start_at and t.{level} < b.end_at"
+    joined = ranges.join("buckets", reached.source, reached.about_source, table, condition)
     return text(
-        f"select n.name, u.uses from (select t.tool_id, cast(sum(t.uses) as bigint) as uses from {source}{rows_sql} b"
-        f" cross join {table} t where {condition} and t.{level} >= b.start_at and t.{level} < b.end_at"
-        " group by t.tool_id) as u join tool n on n.id = u.tool_id"
+        f"select n.name, u.uses from (select t.tool_id, cast(sum(t.uses) as bigint) as uses{joined} group by t.tool_id)"
+        " as u cross join tool n where n.id = u.tool_id"
     )
 
 
@@ -66,12 +67,12 @@ def _from_calls(db: Connection, scope: Scope, filters: Filters, start_ms: int, e
 
 @lru_cache
 def _calls(narrowed: Narrowed) -> TextClause:
-    source, condition, _ = joins("usage_quarter", narrowed)
+    reached = reach("usage_quarter", narrowed)
     return text(
-        f"select c.tools from {source}usage_quarter t join call c on c.owner_id = t.owner_id"
+        f"select c.tools from {reached.source}usage_quarter t join call c on c.owner_id = t.owner_id"
         " and c.agent_session_id = t.agent_session_id and c.machine_id = t.machine_id"
         " and c.project_id = t.project_id and c.llm_model_id = t.llm_model_id"
         " and c.at_ms >= t.quarter * 900000 and c.at_ms < (t.quarter + 1) * 900000"
-        f" where {condition} and t.quarter >= :first and t.quarter <= :last"
+        f" where {reached.condition} and t.quarter >= :first and t.quarter <= :last"
         " and c.at_ms >= :start and c.at_ms < :end and c.is_superseded = 0 and c.tools <> ''"
     )

@@ -12,7 +12,7 @@ from models.queries.choices import longer_label
 from models.queries.ranges import HOUR_MS
 from models.queries.scope import Bucket, Filters, Scope
 from models.queries.sessions import sessions_per_bucket
-from models.queries.sums import Narrowed, joins, named_sums, narrowing, sums
+from models.queries.sums import Narrowed, named_sums, narrowing, reach, sums
 from models.types import from_ms, to_ms
 
 __all__ = ["Bucket", "Filters", "Scope", "Share", "Totals", "Usage"]
@@ -163,10 +163,11 @@ def by_hour(db: Connection, scope: Scope, filters: Filters, grain_seconds: int) 
 
 @lru_cache
 def _costs(table: str, column: str, narrowed: Narrowed) -> TextClause:
-    source, condition, _ = joins(table, narrowed)
+    reached = reach(table, narrowed)
     return text(
-        f"select t.{column}, cast(sum(t.cost_nanousd) as bigint) from {source}{table} t where {condition}"
-        f" and t.{column} >= :first and t.{column} < :behind group by t.{column} order by t.{column}"
+        f"select t.{column}, cast(sum(t.cost_nanousd) as bigint) from {reached.source}{table} t"
+        f" where {reached.condition} and t.{column} >= :first and t.{column} < :behind"
+        f" group by t.{column} order by t.{column}"
     )
 
 
